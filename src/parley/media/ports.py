@@ -1,0 +1,187 @@
+"""What Parley needs of a media engine.
+
+A *room* forwards media between *transports*. A participant has at most one `SendTransport`
+(browser to server) and one `ReceiveTransport` (server to browser); each is one RTCPeerConnection
+in the browser. Both are opened by an SDP offer of the browser and carry no trickled candidates:
+every SDP given to the browser is complete (`rtk-client-protocol.md` section 7).
+
+The engine does signalling and forwarding only. Who may publish or watch what is decided above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from parley.base.errors import ParleyError, Retry
+
+
+class MediaError(ParleyError):
+    """The engine refused or failed; the original reason is the cause."""
+
+    code = "media_failed"
+
+
+class MediaUnavailable(MediaError):
+    """No engine is running right now (starting, restarting, not installed)."""
+
+    code = "media_unavailable"
+    retry = Retry.after(2)
+
+
+class BadDescription(MediaError):
+    """The SDP is not one this engine can negotiate."""
+
+    code = "bad_session_description"
+
+
+class TransportGone(MediaError):
+    """The transport was closed, or lost with its engine."""
+
+    code = "transport_gone"
+
+
+class Source(NamedTuple):
+    """One published stream: a media section of somebody's send transport."""
+
+    transport_id: str
+    mid: str
+
+
+class Layer(IntEnum):
+    """Simulcast layers by size (rid q, h, f)."""
+
+    QUARTER = 0
+    HALF = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOptions:
+    """How a room forwards."""
+
+    max_bitrate_bps: int = 2_500_000
+    """Ceiling per publisher, all simulcast layers together; 0 = none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The outcome of `ReceiveTransport.subscribe`."""
+
+    offer_sdp: str | None
+    """Offer for the browser, to be answered with `accept`; None when nothing was added."""
+    mids: Mapping[Source, str] = field(default_factory=dict)
+    """Where each added source arrives on the receive transport."""
+    missing: Sequence[Source] = ()
+    """Sources that are not (or no longer) published."""
+
+
+class SendTransport(Protocol):
+    """Browser to server."""
+
+    @property
+    def id(self) -> str:
+        """Unique in the room; the `transport_id` of its sources."""
+
+    async def negotiate(self, offer_sdp: str) -> str:
+        """Apply a new full offer (a section added or made inactive); returns the answer."""
+
+    async def set_muted(self, mid: str, muted: bool) -> None:
+        """Stop or resume forwarding one section at the server, whatever the browser sends."""
+
+    async def request_key_frame(self) -> None:
+        """Ask the publisher for a key frame."""
+
+    async def close(self) -> None:
+        """Release the transport; may be called twice."""
+
+
+class ReceiveTransport(Protocol):
+    """Server to browser. Changes are serialised: each waits for the one before to be answered."""
+
+    @property
+    def id(self) -> str:
+        """Unique in the room."""
+
+    async def subscribe(self, sources: Sequence[Source]) -> Subscription:
+        """Add sources. Until `accept` is called (or `ANSWER_TIMEOUT` passed) further changes wait."""
+
+    async def accept(self, answer_sdp: str) -> None:
+        """The browser's answer to the last offer."""
+
+    async def unsubscribe(self, mids: Sequence[str], offer_sdp: str) -> str:
+        """Remove sections that the browser closed in its own offer; returns the answer for it."""
+
+    async def prefer_layer(self, mid: str, layer: Layer) -> None:
+        """Choose the simulcast layer this receiver gets."""
+
+    async def close(self) -> None:
+        """Release the transport; may be called twice."""
+
+
+class MediaRoom(Protocol):
+    """A place in which transports see each other's sources."""
+
+    @property
+    def id(self) -> str:
+        """The room's id on its engine."""
+
+    async def open_sender(
+        self, offer_sdp: str, *, label: str, on_closed: Callable[[], None]
+    ) -> tuple[SendTransport, str]:
+        """Create a send transport; returns it with the answer.
+
+        Args:
+            offer_sdp: the browser's complete offer.
+            label: shown in the engine's logs and statistics.
+            on_closed: called once when the transport ends without our `close` (ICE lost, engine gone).
+        """
+
+    async def open_receiver(
+        self, offer_sdp: str, *, label: str, on_closed: Callable[[], None]
+    ) -> tuple[ReceiveTransport, str]:
+        """Create a receive transport; returns it with the answer."""
+
+    async def close(self) -> None:
+        """End the room and everything in it; may be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What an operator wants to know."""
+
+    name: str
+    version: str | None
+    running: bool
+    detail: str
+    """One plain sentence, also when all is well."""
+    rooms: int = 0
+    transports: int = 0
+
+
+class MediaEngine(Protocol):
+    """One engine on one host."""
+
+    async def start(self) -> None:
+        """Bring the engine up.
+
+        Raises:
+            MediaUnavailable: not installed or not startable; the message says what to do.
+        """
+
+    async def stop(self) -> None:
+        """End every room and the engine; may be called twice."""
+
+    async def open_room(self, room_id: str, options: RoomOptions = RoomOptions()) -> MediaRoom:
+        """Create the room, or return the existing one of that id."""
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Call back whenever all rooms and transports were lost at once (engine crashed).
+
+        The engine restarts by itself; rooms must be opened again.
+        """
+
+    def status(self) -> EngineStatus:
+        """The present state; never raises."""
