@@ -1,0 +1,1 @@
+"""Tests mirror `src/parley`; run them with pytest."""
