@@ -17,6 +17,9 @@ from typing import NamedTuple, Protocol
 
 from parley.base.errors import ParleyError, Retry
 
+ANSWER_TIMEOUT_S = 10.0
+"""How long an offer of a `ReceiveTransport` keeps further changes waiting."""
+
 
 class MediaError(ParleyError):
     """The engine refused or failed; the original reason is the cause."""
@@ -66,14 +69,17 @@ class RoomOptions:
     """Ceiling per publisher, all simulcast layers together; 0 = none."""
 
 
+DEFAULT_ROOM_OPTIONS = RoomOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """The outcome of `ReceiveTransport.subscribe`."""
 
     offer_sdp: str | None
-    """Offer for the browser, to be answered with `accept`; None when nothing was added."""
+    """Offer for the browser, to be answered with `accept`; None when nothing has to change."""
     mids: Mapping[Source, str] = field(default_factory=dict)
-    """Where each added source arrives on the receive transport."""
+    """Where each source arrives on the receive transport, those included that were there before."""
     missing: Sequence[Source] = ()
     """Sources that are not (or no longer) published."""
 
@@ -106,7 +112,7 @@ class ReceiveTransport(Protocol):
         """Unique in the room."""
 
     async def subscribe(self, sources: Sequence[Source]) -> Subscription:
-        """Add sources. Until `accept` is called (or `ANSWER_TIMEOUT` passed) further changes wait."""
+        """Add sources. Until `accept` is called (or `ANSWER_TIMEOUT_S` passed) further changes wait."""
 
     async def accept(self, answer_sdp: str) -> None:
         """The browser's answer to the last offer."""
@@ -174,7 +180,7 @@ class MediaEngine(Protocol):
     async def stop(self) -> None:
         """End every room and the engine; may be called twice."""
 
-    async def open_room(self, room_id: str, options: RoomOptions = RoomOptions()) -> MediaRoom:
+    async def open_room(self, room_id: str, options: RoomOptions = DEFAULT_ROOM_OPTIONS) -> MediaRoom:
         """Create the room, or return the existing one of that id."""
 
     def on_lost(self, callback: Callable[[], None]) -> None:
