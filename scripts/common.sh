@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 VENV=.venv
 STAMPS=$VENV/.stamps
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { printf '==> %s\n' "$*" >&2; }
 
 die() {
     printf 'error: %s\n' "$*" >&2
