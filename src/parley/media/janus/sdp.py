@@ -218,7 +218,7 @@ def _rejected(section: Section) -> list[str]:
 
 
 def _accepted(section: Section, other: Section | None, transport: TransportData, setup: str) -> list[str]:
-    payload_types = _our_payload_types(section)
+    payload_types = _our_payload_types(section, other)
     direction = _answer_direction(section, other)
     lines = [
         f"m={section.kind} 9 {section.protocol} {' '.join(payload_types)}",
@@ -252,11 +252,14 @@ def _answer_direction(section: Section, other: Section | None) -> Direction:
     return Direction.INACTIVE
 
 
-def _our_payload_types(section: Section) -> tuple[str, ...]:
+def _our_payload_types(section: Section, other: Section | None) -> tuple[str, ...]:
+    """The codec, and its retransmissions (RFC 4588) unless the other side does not know them."""
     codec = _CODECS[section.kind]
     main = section.payload_type_of(codec)
     if main is None:
         raise BadDescription(f"Section {section.mid} does not offer {codec}.")
+    if other is not None and other.payload_type_of("rtx") is None:
+        return (main,)
     for text in section.attributes:
         payload_type, _, parameters = text.removeprefix("fmtp:").partition(" ")
         is_listed = payload_type in section.payload_types
