@@ -1,0 +1,136 @@
+"""Every statement of accounts."""
+
+from __future__ import annotations
+
+import functools
+
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+
+from parley.accounts.model import App, Credential, Organization
+from parley.accounts.scope import Change, Scope
+from parley.base.ids import AppId, CredentialId, OrganizationId
+from parley.base.paging import Order, Page, PageRequest
+from parley.base.times import to_ms
+from parley.store.ports import Database, Transaction
+from parley.store.query import Query, SystemQuery, insert_row, like_pattern
+from parley.store.rows import RowMap
+from parley.store.schema import tables as t
+
+_organizations = RowMap(Organization, t.organizations)
+_apps = RowMap(App, t.apps)
+_credentials = RowMap(Credential, t.credentials)
+
+_INSERT_ORGANIZATION = SystemQuery(
+    insert(t.organizations).values({c.name: bindparam(c.name) for c in t.organizations.columns})
+)
+_ORGANIZATION = SystemQuery(select(*_organizations.columns).where(t.organizations.c.id == bindparam("id")))
+_FIRST_ORGANIZATION = SystemQuery(
+    select(*_organizations.columns).order_by(t.organizations.c.created_at).limit(1)
+)
+_INSERT_APP = insert_row(t.apps)
+_APP = Query(
+    select(*_apps.columns).where(
+        t.apps.c.id == bindparam("id"), t.apps.c.organization_id == bindparam("organization_id")
+    )
+)
+_APP_ANYWHERE = SystemQuery(select(*_apps.columns).where(t.apps.c.id == bindparam("id")))
+_INSERT_CREDENTIAL = insert_row(t.credentials)
+_CREDENTIAL_BY_SECRET = SystemQuery(
+    select(*_credentials.columns).where(t.credentials.c.secret_hash == bindparam("secret_hash"))
+)
+_CREDENTIALS = Query(
+    select(*_credentials.columns)
+    .where(t.credentials.c.organization_id == bindparam("organization_id"))
+    .order_by(t.credentials.c.created_at)
+)
+_REVOKE = Query(
+    update(t.credentials)
+    .where(
+        t.credentials.c.id == bindparam("id"),
+        t.credentials.c.organization_id == bindparam("organization_id"),
+        t.credentials.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=bindparam("revoked_at"))
+)
+
+
+@functools.cache
+def _list_apps(searching: bool, order: Order) -> tuple[Query, Query]:
+    wanted: list[ColumnElement[bool]] = [t.apps.c.organization_id == bindparam("organization_id")]
+    if searching:
+        wanted.append(
+            or_(
+                func.lower(t.apps.c.name).like(bindparam("pattern"), escape="\\"),
+                t.apps.c.id == bindparam("search"),
+            )
+        )
+    where = and_(*wanted)
+    by = (t.apps.c.created_at, t.apps.c.id)
+    rows = select(*_apps.columns).where(where)
+    rows = rows.order_by(*(by if order is Order.ASC else [c.desc() for c in by]))
+    rows = rows.limit(bindparam("size")).offset(bindparam("skip"))
+    return Query(rows), Query(select(func.count()).select_from(t.apps).where(where))
+
+
+async def insert_organization(tx: Transaction, organization: Organization) -> None:
+    """Add an organization."""
+    await tx.run(_INSERT_ORGANIZATION, **_organizations.write(organization))
+
+
+async def find_organization(
+    database: Database, organization_id: OrganizationId | None
+) -> Organization | None:
+    """The organization of that id, or the oldest one."""
+    if organization_id is None:
+        row = await database.one(_FIRST_ORGANIZATION)
+    else:
+        row = await database.one(_ORGANIZATION, id=organization_id)
+    return _organizations.read(row) if row else None
+
+
+async def insert_app(change: Change, app: App) -> None:
+    """Add an app."""
+    await change.tx.run(_INSERT_APP, **_apps.write(app))
+
+
+async def get_app(scope: Scope, app_id: AppId) -> App | None:
+    """An app of the scope's organization."""
+    row = await scope.one(_APP, id=app_id)
+    return _apps.read(row) if row else None
+
+
+async def get_app_of_any_tenant(database: Database, app_id: AppId) -> App | None:
+    """For resolving signed tokens, which name their app."""
+    row = await database.one(_APP_ANYWHERE, id=app_id)
+    return _apps.read(row) if row else None
+
+
+async def list_apps(scope: Scope, search: str | None, order: Order, page: PageRequest) -> Page[App]:
+    """A page of the organization's apps, by creation time."""
+    rows, count = _list_apps(bool(search), order)
+    wanted = {"pattern": like_pattern(search), "search": search} if search else {}
+    found = await scope.all(rows, size=page.size, skip=page.skip, **wanted)
+    total = await scope.one(count, **wanted)
+    assert total is not None
+    return Page([_apps.read(row) for row in found], total[0], page)
+
+
+async def insert_credential(change: Change, credential: Credential) -> None:
+    """Add a credential."""
+    await change.tx.run(_INSERT_CREDENTIAL, **_credentials.write(credential))
+
+
+async def credential_by_secret(database: Database, secret_hash: str) -> Credential | None:
+    """Look a presented secret up, whoever's it is."""
+    row = await database.one(_CREDENTIAL_BY_SECRET, secret_hash=secret_hash)
+    return _credentials.read(row) if row else None
+
+
+async def list_credentials(scope: Scope) -> list[Credential]:
+    """The organization's credentials, oldest first."""
+    return [_credentials.read(row) for row in await scope.all(_CREDENTIALS)]
+
+
+async def revoke_credential(change: Change, credential_id: CredentialId) -> bool:
+    """Mark revoked; False when there was nothing to revoke."""
+    return bool(await change.run(_REVOKE, id=credential_id, revoked_at=to_ms(change.now())))

@@ -1,0 +1,45 @@
+"""Identifiers.
+
+All are lower-case UUID version 4 texts (`realtimekit.md` 1.1), except an organization's, which is
+32 hexadecimal digits. Each kind is a type of its own, so that mixing them is a type error.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import NewType
+
+OrganizationId = NewType("OrganizationId", str)
+AppId = NewType("AppId", str)
+CredentialId = NewType("CredentialId", str)
+MeetingId = NewType("MeetingId", str)
+PresetId = NewType("PresetId", str)
+ParticipantId = NewType("ParticipantId", str)
+"""A durable invitation of somebody to one meeting."""
+SessionId = NewType("SessionId", str)
+"""One live run of a meeting."""
+PeerId = NewType("PeerId", str)
+"""One connection of a participant; chosen by the client, bound to its token at first use."""
+MessageId = NewType("MessageId", str)
+PollId = NewType("PollId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
+FileId = NewType("FileId", str)
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def new_uuid() -> str:
+    """A fresh random id."""
+    return str(uuid.uuid4())
+
+
+def new_organization_id() -> OrganizationId:
+    """A fresh organization id: 32 hexadecimal digits."""
+    return OrganizationId(uuid.uuid4().hex)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text has the form of a UUID (any version, either case)."""
+    return _UUID.fullmatch(text) is not None

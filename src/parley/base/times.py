@@ -1,0 +1,28 @@
+"""Instants: `datetime` inside (UTC, aware), whole milliseconds in storage, ISO 8601 on the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970, rounded down."""
+    return (at - _EPOCH) // _MS
+
+
+def from_ms(ms: int) -> datetime:
+    """The instant of that many milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def iso_ms(at: datetime) -> str:
+    """Like `2031-04-02T09:15:30.250Z` (`realtimekit.md` 1.3)."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def truncate_ms(at: datetime) -> datetime:
+    """The instant as it comes back from storage."""
+    return from_ms(to_ms(at))

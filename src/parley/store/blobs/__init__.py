@@ -1,0 +1,112 @@
+"""Files: a local folder or an S3-compatible bucket behind one small class.
+
+Object stores through `obstore` (`design.md` D14); a key is a slash-separated path made by us, never by
+a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from parley.base.errors import NotFound, Unavailable
+
+PART_BYTES = 5 * 1024 * 1024
+"""Upload part size; the least S3 allows."""
+
+
+class BlobsUnavailable(Unavailable):
+    """The file storage refused or cannot be reached."""
+
+    code = "blobs_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An opened file."""
+
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+class Blobs:
+    """Stores and reads whole files."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    @classmethod
+    def local(cls, folder: Path) -> Blobs:
+        """Files below a folder, which is made when missing."""
+        return cls(LocalStore(str(folder), mkdir=True))
+
+    @classmethod
+    def s3(
+        cls,
+        bucket: str,
+        *,
+        endpoint: str | None,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        prefix: str = "",
+    ) -> Blobs:
+        """An S3-compatible bucket."""
+        return cls(
+            S3Store(
+                bucket,
+                prefix=prefix or None,
+                endpoint=endpoint,
+                region=region,
+                access_key_id=access_key,
+                secret_access_key=secret_key,
+                virtual_hosted_style_request=False,
+                client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
+            )
+        )
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """Store a file as it arrives; visible only once complete. Returns its size in bytes."""
+        size = 0
+        try:
+            async with obstore.open_writer_async(self._store, key, buffer_size=PART_BYTES) as writer:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    await writer.write(chunk)
+        except BaseError as refused:
+            raise BlobsUnavailable("The file could not be stored.") from refused
+        return size
+
+    async def get(self, key: str) -> Blob:
+        """Open a file.
+
+        Raises:
+            NotFound: no such file.
+        """
+        try:
+            found = await obstore.get_async(self._store, key)
+        except FileNotFoundError as missing:
+            raise NotFound("No such file.") from missing
+        except BaseError as refused:
+            raise BlobsUnavailable("The file could not be read.") from refused
+
+        async def chunks() -> AsyncIterator[bytes]:
+            async for chunk in found.stream():
+                yield bytes(chunk)
+
+        return Blob(int(found.meta["size"]), chunks())
+
+    async def delete(self, key: str) -> None:
+        """Remove a file; fine when it is gone already."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except BaseError as refused:
+            raise BlobsUnavailable("The file could not be removed.") from refused

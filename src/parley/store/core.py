@@ -1,0 +1,39 @@
+"""The open store: database, outbox, jobs, blobs and vault, as one object that is passed around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parley.base.clock import Clock
+from parley.store.blobs import Blobs
+from parley.store.jobs import Jobs
+from parley.store.outbox import Outbox
+from parley.store.ports import Database
+from parley.store.secrets import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything durable."""
+
+    database: Database
+    clock: Clock
+    outbox: Outbox
+    jobs: Jobs
+    blobs: Blobs
+    vault: Vault
+
+    @classmethod
+    def over(cls, database: Database, clock: Clock, blobs: Blobs, vault: Vault) -> Store:
+        """A store on an opened database."""
+        return cls(database, clock, Outbox(database, clock), Jobs(database, clock), blobs, vault)
+
+    async def start(self) -> None:
+        """Begin dispatching events and running jobs."""
+        await self.outbox.start()
+        await self.jobs.start()
+
+    async def stop(self) -> None:
+        """Stop background work; the database stays open."""
+        await self.jobs.stop()
+        await self.outbox.stop()

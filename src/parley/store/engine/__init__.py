@@ -1,0 +1,1 @@
+"""Drivers: SQLite and PostgreSQL behind `store.ports.Database`."""
