@@ -25,7 +25,7 @@ missing_packages() {
     has "${PYTHON:-python3}" || echo python3
     # Debian splits venv from Python; ensurepip is the part that is missing then.
     "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    has janus || [ -x .cache/janus/bin/janus ] || echo janus
+    has janus || echo janus
     [ "$1" = test ] || return 0
     has redis-server || echo redis-server
     has_postgresql || echo postgresql
@@ -81,6 +81,7 @@ apt_get() { as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q "$@
 install_postgresql_without_cluster() {
     apt_get install --yes --no-install-recommends postgresql-common
     setting=/etc/postgresql-common/createcluster.d/parley-setup.conf
+    as_root mkdir -p "${setting%/*}"
     echo 'create_main_cluster = false' | as_root tee "$setting" >/dev/null
     status=0
     apt_get install --yes --no-install-recommends postgresql || status=$?
