@@ -75,6 +75,9 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "--probe":
         _set_up()
         return
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}:{_TOOLS_PATH}"  # so that `pytest` is this environment's
+    )
     if arguments[0] == "--inside":
         _set_up()
         os.environ[_INSIDE] = ADDRESS
@@ -82,9 +85,7 @@ def main(arguments: list[str]) -> None:
     enter = None if is_inside() else _unshare()
     if enter is None:
         if not is_inside():
-            print(
-                "tests.netns: namespaces are not permitted here, using the present network", file=sys.stderr
-            )
+            print("tests.netns: no namespace permitted, using the present network", file=sys.stderr)
         os.execvp(arguments[0], arguments)
     os.execv(enter[0], [*enter, sys.executable, "-m", "tests.netns", "--inside", *arguments])
 

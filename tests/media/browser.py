@@ -60,7 +60,7 @@ async def until(condition: Callable[[], Awaitable[str]], timeout_s: float = 20.0
     reason = "never checked"
     try:
         async with asyncio.timeout(timeout_s):
-            while reason := await condition():
+            while reason := await condition():  # noqa: ASYNC110 - the condition is in another process
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(reason) from None

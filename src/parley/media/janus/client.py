@@ -36,6 +36,8 @@ REQUEST_TIMEOUT_S = 10.0
 """Janus answers within a millisecond; a busy machine may take a second."""
 KEEPALIVE_S = 20.0
 """Janus drops a session after 60 s without a word."""
+KEEPALIVE_TIMEOUT_S = 10.0
+"""A Janus that is silent for so long is taken for hung, and its engine restarts it."""
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Of one message from Janus; an offer with 200 sections is about 250 kB."""
 _VIDEOROOM = "janus.plugin.videoroom"
@@ -266,12 +268,11 @@ class JanusClient:
         while True:
             await asyncio.sleep(KEEPALIVE_S)
             try:
-                await self.request("keepalive")
+                await self.request("keepalive", timeout_s=KEEPALIVE_TIMEOUT_S)
             except MediaError as error:
                 log.error("Janus no longer answers (%s), dropping it", error.message)
                 break
         self._fail_everything()
-        await self._socket.close()
 
     async def _read(self) -> None:
         try:

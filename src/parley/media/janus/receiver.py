@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, JanusRefused, Jsep, Reply
 from parley.media.janus.transport import JanusTransport, Room
-from parley.media.ports import ANSWER_TIMEOUT_S, BadDescription, Layer, MediaError, Source, Subscription
+from parley.media.ports import (
+    ANSWER_TIMEOUT_S,
+    BadDescription,
+    Layer,
+    MediaError,
+    Source,
+    Subscription,
+    TransportGone,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +49,12 @@ class JanusReceiveTransport(JanusTransport):
         self._turn = asyncio.Lock()
         self._overdue: asyncio.TimerHandle | None = None
         self._placed: dict[str, _Placed] = {}
+        self._browser: sdp.Description | None = None
+        """The browser's last offer or answer."""
         self._janus_offer: sdp.Description | None = None
-        self._is_answered = True
+        self._janus_waits = False
+        """Janus has not got an answer to its last offer; it postpones changes until then."""
+        self._browser_owes_answer = False
         self._version = 1
 
     async def open(self, client: JanusClient, dummy_feed: str, offer_sdp: str) -> str:
@@ -83,6 +95,7 @@ class JanusReceiveTransport(JanusTransport):
                 return Subscription(None, mids, missing)
             assert self._janus_offer is not None
             keeps_turn = True
+            self._browser_owes_answer = True
             self._overdue = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._give_up_waiting)
             return Subscription(self._janus_offer.text, mids, missing)
         finally:
@@ -98,11 +111,15 @@ class JanusReceiveTransport(JanusTransport):
         else:
             await self._take_turn()
         try:
-            if self._is_answered or self._janus_offer is None:
+            if not self._browser_owes_answer or self._janus_offer is None:
                 raise BadDescription("There is no offer waiting for this answer.")
             if [section.mid for section in answer.sections] != [s.mid for s in self._janus_offer.sections]:
                 raise BadDescription("The answer's sections are not those of the offer.")
             await self._start(answer.without_candidates())
+            self._browser = answer
+            self._browser_owes_answer = False
+            for placed in self._placed.values():
+                placed.is_answered = True
         finally:
             self._turn.release()
 
@@ -117,6 +134,7 @@ class JanusReceiveTransport(JanusTransport):
             open_mids = {section.mid for section in offer.sections if not section.is_rejected}
             closing = [mid for mid in self._placed if mid in mids or mid not in open_mids]
             if closing:
+                await self._settle()
                 body = {"request": "unsubscribe", "streams": [{"sub_mid": mid} for mid in closing]}
                 self._take_offer(await self._request(body))
                 for mid in closing:
@@ -134,6 +152,7 @@ class JanusReceiveTransport(JanusTransport):
 
     async def _add(self, fresh: list[Source]) -> dict[Source, str]:
         """Let Janus offer more sources; returns where those are that it found."""
+        await self._settle()
         streams = [{"feed": source.transport_id, "mid": source.mid} for source in fresh]
         try:
             reply = await self._request({"request": "subscribe", "streams": streams})
@@ -155,7 +174,7 @@ class JanusReceiveTransport(JanusTransport):
     def _take_offer(self, reply: Reply) -> None:
         if reply.jsep is not None:
             self._janus_offer = sdp.parse(reply.jsep.sdp)
-            self._is_answered = False
+            self._janus_waits = True
 
     async def _answer_both(self, offer: sdp.Description) -> str:
         """Answer Janus's pending offer (if any) and the browser's with each other's transport data."""
@@ -164,17 +183,21 @@ class JanusReceiveTransport(JanusTransport):
             raise MediaError("The media engine made no offer.")
         self._version += 1
         answer = sdp.answer(offer, janus, setup="passive", version=self._version)
-        if not self._is_answered:
-            await self._start(
-                sdp.answer(janus, offer.reached_by_checks(), setup="active", version=self._version)
-            )
+        self._browser = offer
+        self._browser_owes_answer = False
+        await self._settle()
         return answer
+
+    async def _settle(self) -> None:
+        """Answer Janus as far as the browser is known to have come; sections it has not are inactive."""
+        if self._janus_waits and self._janus_offer is not None and self._browser is not None:
+            peer = self._browser.reached_by_checks()
+            self._version += 1
+            await self._start(sdp.answer(self._janus_offer, peer, setup="active", version=self._version))
 
     async def _start(self, answer_sdp: str) -> None:
         await self._request({"request": "start"}, Jsep("answer", answer_sdp))
-        self._is_answered = True
-        for placed in self._placed.values():
-            placed.is_answered = True
+        self._janus_waits = False
 
     async def _take_turn(self) -> None:
         try:
@@ -182,6 +205,9 @@ class JanusReceiveTransport(JanusTransport):
                 await self._turn.acquire()
         except TimeoutError as error:
             raise MediaError("This transport is busy with another negotiation.") from error
+        if self._ended:
+            self._turn.release()
+            raise TransportGone("This media transport is closed.")
 
     def _give_up_waiting(self) -> None:
         self._overdue = None

@@ -1,0 +1,1 @@
+"""Media tests; those marked `media` need Janus, and most of them Chromium."""
