@@ -72,8 +72,11 @@ class Socket(Protocol):
         """Send what `frames.encode_text` or `encode_binary` made, one frame or several joined."""
         ...
 
-    def write_now(self, prepared: bytes) -> None:
-        """As `send_frames`, for callers that have already joined the frames of this turn (the hub)."""
+    def write_now(self, prepared: bytes) -> bool:
+        """As `send_frames`, for callers that have already joined the frames of this turn (the hub).
+
+        False when the peer lags or the socket is closed: leave it out from now on.
+        """
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:

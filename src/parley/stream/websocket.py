@@ -124,14 +124,18 @@ class WebSocketProtocol(asyncio.Protocol):
         else:
             self._out.append(prepared)
 
-    def write_now(self, prepared: bytes) -> None:
+    def write_now(self, prepared: bytes) -> bool:
         """See `Socket.write_now`."""
+        if self._state != _OPEN:
+            return False
         if self._out is not None:
             self._out.append(prepared)  # behind what waits for the end of this turn
-        elif self._state == _OPEN:
-            self._transport.write(prepared)
-            if self._lagging:
-                self._cut_if_overfull()
+            return not self._lagging
+        self._transport.write(prepared)
+        if self._lagging:
+            self._cut_if_overfull()
+            return False
+        return True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """See `Socket.close`."""
