@@ -226,6 +226,21 @@ async def test_answer_without_an_offer_is_refused(join):
         await viewer.receiver.accept(answer)
 
 
+async def test_unusable_answer_can_be_followed_by_the_right_one(join):
+    publisher, viewer = await join()
+    camera = await publisher.publish("video")
+    subscription = await viewer.receiver.subscribe([camera])
+    answer = await viewer.call("consume", subscription.offer_sdp)
+    shortened = answer[: answer.rindex("m=video")].replace("BUNDLE 0 1 2", "BUNDLE 0 1")
+
+    for wrong in ("nonsense", shortened, subscription.offer_sdp):
+        with pytest.raises(BadDescription):
+            await viewer.receiver.accept(wrong)
+    await viewer.receiver.accept(answer)
+
+    await viewer.wait_for_more(subscription.mids[camera])
+
+
 async def test_closing_the_browser_connection_is_told_once(join):
     publisher, viewer = await join()
     await publisher.publish("audio")

@@ -112,16 +112,26 @@ class ReceiveTransport(Protocol):
         """Unique in the room."""
 
     async def subscribe(self, sources: Sequence[Source]) -> Subscription:
-        """Add sources. Until `accept` is called (or `ANSWER_TIMEOUT_S` passed) further changes wait."""
+        """Add sources. Until `accept` is called (or `ANSWER_TIMEOUT_S` passed) further changes wait.
+
+        Asking again for a source whose offer was never answered repeats it in the same section.
+        """
 
     async def accept(self, answer_sdp: str) -> None:
-        """The browser's answer to the last offer."""
+        """The browser's answer to the last offer; also a late one, if nothing has changed since.
+
+        Raises:
+            BadDescription: unusable, or there is no offer to answer. The right answer may still follow.
+        """
 
     async def unsubscribe(self, mids: Sequence[str], offer_sdp: str) -> str:
-        """Remove sections that the browser closed in its own offer; returns the answer for it."""
+        """Remove sections that the browser closed in its own offer; returns the answer for it.
+
+        Sections that the offer closes or does not have are removed as well, named or not.
+        """
 
     async def prefer_layer(self, mid: str, layer: Layer) -> None:
-        """Choose the simulcast layer this receiver gets."""
+        """Choose the simulcast layer this receiver gets; a section that carries nothing is ignored."""
 
     async def close(self) -> None:
         """Release the transport; may be called twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,10 @@ from parley.media.janus.videoroom import JanusRoom
 from parley.media.ports import DEFAULT_ROOM_OPTIONS, EngineStatus, MediaRoom, MediaUnavailable, RoomOptions
 
 log = logging.getLogger(__name__)
+
+
+FAREWELL_TIMEOUT_S = 2.0
+"""For telling browsers that their connections end, when the engine is stopped."""
 
 
 class _Run:
@@ -104,7 +109,9 @@ class JanusEngine:
         """End every room and Janus; may be called twice. Transports end silently."""
         run = self._supervisor.current
         if run is not None:
-            await asyncio.gather(*(room.close() for room in list(run.rooms.values())))
+            with contextlib.suppress(TimeoutError):  # it hangs; killing it ends the rooms as well
+                async with asyncio.timeout(FAREWELL_TIMEOUT_S):
+                    await asyncio.gather(*(room.close() for room in list(run.rooms.values())))
         await self._supervisor.stop()
 
     async def open_room(self, room_id: str, options: RoomOptions = DEFAULT_ROOM_OPTIONS) -> MediaRoom:
