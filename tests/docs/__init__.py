@@ -1,0 +1,1 @@
+"""The documentation: its examples run, its reference pages follow the code."""
