@@ -1,0 +1,1 @@
+"""Tests of `parley.store`; `databases.py` holds the fixtures' machinery."""
