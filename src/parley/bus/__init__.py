@@ -13,5 +13,6 @@ expire.
 
 from parley.bus.memory import MemoryBus
 from parley.bus.ports import Bus, Lease, Subscription
+from parley.bus.redis import RedisBus
 
-__all__ = ["Bus", "Lease", "MemoryBus", "Subscription"]
+__all__ = ["Bus", "Lease", "MemoryBus", "RedisBus", "Subscription"]
