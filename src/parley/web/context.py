@@ -1,0 +1,48 @@
+"""What the pages need of the server that mounts them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLink:
+    """One way to join a demo meeting."""
+
+    role: str
+    """Word for people: "Host", "Participant", "Viewer"."""
+    preset: str
+    """Preset of the participant, for example "group_call_host"."""
+    token: str
+    """Participant token (rtk-client-protocol section 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoMeeting:
+    """A meeting made for somebody who tries Parley from the start page."""
+
+    id: str
+    title: str
+    links: tuple[DemoLink, ...]
+
+
+CreateDemoMeeting = Callable[[str, str], Awaitable[DemoMeeting]]
+"""`(title, kind)` to meeting; kind is "group_call" or "webinar". May raise any `ParleyError`, like `TooMany`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebContext:
+    """Facts and functions the pages depend on."""
+
+    public_url: str
+    """Address users type, without trailing slash: "https://meet.example.org" or "http://localhost:8080"."""
+    version: str
+    create_demo_meeting: CreateDemoMeeting | None = None
+    """`None` switches the start page's demo off."""
+    api_reference: str = "/docs/api"
+    """Path of the API reference the start page links to."""
+    resource_origins: tuple[str, ...] = field(default=())
+    """Further origins pages may load pictures, files and streams from, such as an object store."""
+    frame_ancestors: tuple[str, ...] = field(default=())
+    """Origins that may show the meeting page in a frame; none besides our own by default."""

@@ -1,0 +1,32 @@
+"""Where the SDK's optional telemetry ends: on this server, unread.
+
+The client posts its own logs and call statistics (rtk-client-protocol section 2); the shim leads them to
+`/telemetry/<service>/`. They are accepted, so that no browser console fills with errors, and dropped.
+"""
+
+from litestar import Request, Response, Router, route
+from litestar.enums import HttpMethod
+
+_BODY_MAX = 1 << 20  # bytes; the client sends batches of some kilobytes
+
+
+def telemetry_router() -> Router:
+    """Answers 204 to everything under `/telemetry`.
+
+    The client asks `location` for its position; an empty answer switches its call statistics off, which is
+    what an operator who does not read them wants.
+    """
+
+    @route(
+        "/{path:path}",
+        http_method=[HttpMethod.GET, HttpMethod.POST],
+        status_code=204,
+        include_in_schema=False,
+        request_max_body_size=_BODY_MAX,
+    )
+    async def drop(request: Request[object, object, object], path: str) -> Response[None]:
+        """Read what was sent, within the limit, and forget it."""
+        await request.body()
+        return Response(None, status_code=204, headers={"Cache-Control": "no-store"})
+
+    return Router(path="/telemetry", route_handlers=[drop])

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { defineConfig, type Plugin } from 'vite';
+import { compress } from './plugins/compress.ts';
+import { kitAssets } from './plugins/kit-assets.ts';
+import { notices } from './plugins/notices.ts';
+import { vendorUrls } from './plugins/vendor-urls.ts';
+
+const path = (relative: string): string => join(import.meta.dirname, relative);
+const OUTPUT = path('../src/parley/web/dist');
+
+/** The shim is a classic script under a fixed name: it runs before modules and leaves no global names. */
+function classicShim(): Plugin {
+  return {
+    name: 'parley-classic-shim',
+    apply: 'build',
+    renderChunk(code, chunk) {
+      return chunk.name === 'shim' ? { code: `(()=>{${code}})();\n`, map: null } : null;
+    },
+  };
+}
+
+export default defineConfig({
+  appType: 'mpa',
+  plugins: [vendorUrls(), kitAssets(), notices(path('.')), classicShim(), compress(OUTPUT)],
+  build: {
+    outDir: OUTPUT,
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0, // data: URLs would need holes in the content security policy
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 2500, // SDK and UI kit together
+    rolldownOptions: {
+      input: {
+        start: path('index.html'),
+        meet: path('meet.html'),
+        notices: path('notices.html'),
+        shim: path('src/shim/shim.ts'),
+      },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'shim' ? 'meet/shim.js' : 'assets/[name]-[hash].js'),
+        chunkFileNames: 'assets/[name]-[hash].js',
+        assetFileNames: 'assets/[name]-[hash][extname]',
+      },
+    },
+  },
+});
