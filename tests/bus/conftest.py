@@ -1,21 +1,20 @@
-"""Buses for one contract: in memory with a clock moved by hand, and on a private Redis with real time."""
+"""Buses for one contract: in memory with a clock moved by hand, and on a private Redis."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from redis.asyncio import Redis
 
 from parley.base.clock import ManualClock
 from parley.bus.memory import MemoryBus
 from parley.bus.ports import Bus
 from parley.bus.redis import RedisBus
 from tests.services import RedisServer, redis_server
-from tests.waiting import until
 
-Sleep = Callable[[timedelta], Awaitable[None]]
+PassTime = Callable[[timedelta], Awaitable[None]]
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +41,9 @@ def carrier(request: pytest.FixtureRequest) -> str:
     return name
 
 
+PREFIX = "contract"
+
+
 @pytest.fixture
 async def bus(carrier: str, request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[Bus]:
     if carrier == "memory":
@@ -50,22 +52,33 @@ async def bus(carrier: str, request: pytest.FixtureRequest, clock: ManualClock) 
         await memory.close()
     else:
         server: RedisServer = request.getfixturevalue("redis")
-        connected = await RedisBus.open(
-            server.url, prefix=f"test-{id(request)}-{asyncio.get_running_loop().time()}"
-        )
+        async with Redis.from_url(server.url) as plain:
+            await plain.flushall()
+        connected = await RedisBus.open(server.url, prefix=PREFIX)
         yield connected
         await connected.close()
 
 
+AGE = """
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
+    local left = redis.call('PTTL', key)
+    if left > 0 then redis.call('PEXPIRE', key, left - ARGV[2]) end
+end
+"""
+
+
 @pytest.fixture
-async def pass_time(carrier: str, clock: ManualClock) -> Sleep:
-    """Let a short time to live run out: at once where we own the clock, truly where Redis does."""
+async def pass_time(carrier: str, request: pytest.FixtureRequest, clock: ManualClock) -> PassTime:
+    """Let time pass for the bus without waiting: in Redis by bringing every end of life nearer.
+
+    Redis removes a key whose time to live becomes zero or less.
+    """
 
     async def move(time: timedelta) -> None:
-        if carrier == "memory":
-            clock.advance(time.total_seconds())
-        else:
-            end = asyncio.get_running_loop().time() + time.total_seconds()
-            await until(lambda: "" if asyncio.get_running_loop().time() >= end else "it is not yet time")
+        clock.advance(time.total_seconds())
+        if carrier == "redis":
+            server: RedisServer = request.getfixturevalue("redis")
+            async with Redis.from_url(server.url) as plain:
+                await plain.eval(AGE, 0, PREFIX, str(round(time.total_seconds() * 1000)))
 
     return move
