@@ -35,7 +35,7 @@ format: ## Put the Python code into its standard form
 	$(BIN)/ruff format
 
 faults: setup-test ## Run only the tests that kill, pause or cut something
-	$(BIN)/python -m tests.netns pytest -m faults $(ARGS)
+	$(BIN)/python -m tests.netns $(BIN)/pytest -m faults $(ARGS)
 
 bench: setup-test ## Measure the design's figures on this machine and print the ratios
 	$(BIN)/python -m bench $(ARGS)
