@@ -349,6 +349,12 @@ jobs = Table(
     _instant("created_at"),
     UniqueConstraint("queue", "key"),
     Index("ix_jobs_due", "queue", "run_at"),
+    Index(
+        "ix_jobs_leases",
+        "lease_until",
+        sqlite_where=text("lease_until IS NOT NULL"),
+        postgresql_where=text("lease_until IS NOT NULL"),
+    ),
 )
 
 webhooks = Table(
@@ -361,6 +367,7 @@ webhooks = Table(
     _text("events"),
     _flag("is_enabled"),
     Column("failures_in_row", Integer, nullable=False),
+    _instant("resume_at", null=True),
     _instant("created_at"),
     _instant("updated_at"),
     Index("ix_webhooks_app", "app_id", "created_at", "id"),
@@ -369,7 +376,8 @@ webhooks = Table(
 webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    _text("id"),
     _app(),
     Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     _text("event"),
@@ -377,10 +385,19 @@ webhook_deliveries = Table(
     _text("body"),
     _text("state"),
     Column("attempts", Integer, nullable=False),
+    _instant("due_at", null=True),
     _text("last_error", null=True),
     _instant("created_at"),
     _instant("finished_at", null=True),
-    Index("ix_webhook_deliveries_webhook", "webhook_id", "created_at"),
+    UniqueConstraint("id"),
+    Index("ix_webhook_deliveries_webhook", "webhook_id", "number"),
+    Index(
+        "ix_webhook_deliveries_waiting",
+        "webhook_id",
+        "number",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
     Index("ix_webhook_deliveries_created", "created_at"),
 )
 

@@ -27,6 +27,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("queue", "key", name=op.f("uq_jobs_queue_key")),
     )
     op.create_index("ix_jobs_due", "jobs", ["queue", "run_at"], unique=False)
+    op.create_index(
+        "ix_jobs_leases",
+        "jobs",
+        ["lease_until"],
+        unique=False,
+        sqlite_where=sa.text("lease_until IS NOT NULL"),
+        postgresql_where=sa.text("lease_until IS NOT NULL"),
+    )
     op.create_table(
         "organizations",
         sa.Column("id", sa.Text(), nullable=False),
@@ -189,6 +197,7 @@ def upgrade() -> None:
         sa.Column("events", sa.Text(), nullable=False),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("failures_in_row", sa.Integer(), nullable=False),
+        sa.Column("resume_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_webhooks_app_id"), ondelete="CASCADE"),
@@ -263,6 +272,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "webhook_deliveries",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("app_id", sa.Text(), nullable=False),
         sa.Column("webhook_id", sa.Text(), nullable=False),
@@ -271,6 +283,7 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
@@ -280,11 +293,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint("id", name=op.f("uq_webhook_deliveries_id")),
     )
     op.create_index("ix_webhook_deliveries_created", "webhook_deliveries", ["created_at"], unique=False)
     op.create_index(
-        "ix_webhook_deliveries_webhook", "webhook_deliveries", ["webhook_id", "created_at"], unique=False
+        "ix_webhook_deliveries_waiting",
+        "webhook_deliveries",
+        ["webhook_id", "number"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_webhook", "webhook_deliveries", ["webhook_id", "number"], unique=False
     )
     op.create_table(
         "peer_events",
