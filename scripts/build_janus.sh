@@ -38,4 +38,3 @@ log=$folder/build.log
     die "Janus could not be built; the last lines of the build are above"
 }
 as_root ldconfig
-janus --version
