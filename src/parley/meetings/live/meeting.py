@@ -1,0 +1,572 @@
+"""One running meeting: its roster and its session, from the first join to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from parley.accounts.scope import AppScope, Change
+from parley.base.errors import Conflict, NotAllowed, StateForbids
+from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId, new_uuid
+from parley.base.tasks import cancel_and_wait
+from parley.base.text import clean_line
+from parley.media.pool import MediaPool
+from parley.meetings import participants as invitations
+from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
+from parley.meetings.live import store
+from parley.meetings.live.breakout import Breakout
+from parley.meetings.live.chat import Chat
+from parley.meetings.live.controls import Controls
+from parley.meetings.live.lobby import Lobby
+from parley.meetings.live.media import Media
+from parley.meetings.live.notices import Kicked, Notice, PeerJoined, PeerLeft, SessionEnded
+from parley.meetings.live.peer import Link, LivePeer, PeerState, patched
+from parley.meetings.live.polls import Polls
+from parley.meetings.live.ports import Family
+from parley.meetings.live.stage import StageManager
+from parley.meetings.live.values import SharedValues
+from parley.meetings.model import (
+    EndReason,
+    LeaveReason,
+    Meeting,
+    MeetingStatus,
+    Participant,
+    Peer,
+    PeerEventName,
+    Session,
+    SessionRole,
+    SessionSettings,
+)
+from parley.meetings.presets import Preset
+from parley.store.errors import AlreadyExists
+
+log = structlog.get_logger(__name__)
+
+GRACE_S = 20.0
+"""How long a peer whose connection broke stays; a Wi-Fi to cellular switch takes up to 15 s."""
+NAME_LIMIT = 256
+CLOSE_NORMAL, CLOSE_GOING_AWAY = 1000, 1001
+CLOSE_REPLACED, CLOSE_REMOVED, CLOSE_ENDED = 4000, 4001, 4002
+FAREWELL_S = 1.5
+"""Between telling a peer that it has to go and closing its socket; it normally closes first."""
+
+
+class LiveMeeting:
+    """The owner of a running meeting's state.
+
+    Joining, leaving and ending exclude each other (`_lifecycle`); everything else only needs the event loop.
+    """
+
+    def __init__(self, scope: AppScope, meeting: Meeting, pool: MediaPool, family: Family) -> None:
+        self.scope = scope
+        self.meeting = meeting
+        self.family = family
+        self.session: Session | None = None
+        self.peers: dict[PeerId, LivePeer] = {}
+        self.roles: dict[ParticipantId, SessionRole] = {}
+        self.lobby = Lobby(self)
+        self.stage = StageManager(self)
+        self.chat = Chat(self)
+        self.polls = Polls(self)
+        self.values = SharedValues(self)
+        self.controls = Controls(self)
+        self.breakout = Breakout(self)
+        self.media = Media(self, pool)
+        self._lifecycle = asyncio.Lock()
+        self._idle: asyncio.TimerHandle | None = None
+        self._lost: dict[PeerId, Peer] = {}
+        """Peers of before a restart that may still come back."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._removed: set[PeerId] = set()
+
+    @property
+    def id(self) -> MeetingId:
+        """The meeting's id."""
+        return self.meeting.id
+
+    # --- who is there -------------------------------------------------------------------------
+
+    def joined(self) -> list[LivePeer]:
+        """Peers inside the meeting, those with a connection lost for a moment included."""
+        return [peer for peer in self.peers.values() if peer.is_joined]
+
+    def visible(self) -> list[LivePeer]:
+        """Joined peers that others may see."""
+        return [peer for peer in self.joined() if not peer.permissions.hidden_participant]
+
+    def peers_of(self, participant_ids: Iterable[str]) -> list[LivePeer]:
+        """Joined peers of these participants."""
+        wanted = set(participant_ids)
+        return [peer for peer in self.joined() if peer.participant.id in wanted]
+
+    def tell(
+        self,
+        notice: Notice,
+        *,
+        but: LivePeer | None = None,
+        to: Callable[[LivePeer], bool] | None = None,
+    ) -> None:
+        """Notify everybody inside, or those chosen by `to`, except one."""
+        for peer in list(self.peers.values()):
+            if peer.is_joined and peer is not but and (to is None or to(peer)):
+                peer.notify(notice)
+
+    @property
+    def is_deserted(self) -> bool:
+        """Nothing here is worth keeping in memory."""
+        return self.session is None and not self.peers
+
+    # --- connections --------------------------------------------------------------------------
+
+    async def connect(
+        self, participant: Participant, preset: Preset, peer_id: PeerId, link: Link, socket_session_id: str
+    ) -> LivePeer:
+        """Bind a connection to its peer: a new one, or one that comes back.
+
+        Raises:
+            NotAllowed: the peer id belongs to another participant, or was removed.
+        """
+        if peer_id in self._removed:
+            raise NotAllowed("You were removed from this meeting; load the page again to come back.")
+        known = self.peers.get(peer_id)
+        if known is None:
+            owner = await store.peer_owner(self.scope, peer_id)
+            if owner not in (None, participant.id):
+                raise NotAllowed("This peer id belongs to another participant.")
+            known = self.peers.get(peer_id)  # another socket may have been faster
+        if known is not None:
+            if known.participant.id != participant.id:
+                raise NotAllowed("This peer id belongs to another participant.")
+            self._rebind(known, link, socket_session_id)
+            return known
+        role = self.roles.get(participant.id)
+        changes = role.permission_changes if role else {}
+        permissions = patched(preset.permissions, changes) if changes else preset.permissions
+        name = participant.name or "Guest"
+        peer = LivePeer(peer_id, participant, preset, permissions, name, link, socket_session_id)
+        peer.stage = self.stage.initial(peer)
+        self.peers[peer_id] = peer
+        self._cancel_idle()
+        return peer
+
+    def _rebind(self, peer: LivePeer, link: Link, socket_session_id: str) -> None:
+        if peer.grace is not None:
+            peer.grace.cancel()
+            peer.grace = None
+        if peer.link is not None:
+            peer.link.close(CLOSE_REPLACED, "another connection took over this peer")
+        peer.link = link
+        peer.socket_session_id = socket_session_id
+
+    def disconnected(self, peer: LivePeer, link: Link, code: int) -> None:
+        """A connection ended; a peer that did not say goodbye may come back for `GRACE_S`."""
+        if peer.link is not link:
+            return
+        peer.link = None
+        said_goodbye = code in (CLOSE_NORMAL, CLOSE_GOING_AWAY)
+        if said_goodbye or not peer.is_joined:
+            self.spawn(self.leave(peer, LeaveReason.LEFT if said_goodbye else LeaveReason.LOST))
+            return
+        loop = asyncio.get_running_loop()
+        peer.grace = loop.call_later(GRACE_S, lambda: self.spawn(self.leave(peer, LeaveReason.LOST)))
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine that this meeting owns; what it raises is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned_ended)
+
+    def _spawned_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("live_meeting_task_failed", meeting=self.id, exc_info=task.exception())
+
+    # --- joining ------------------------------------------------------------------------------
+
+    async def join(self, peer: LivePeer, name: str | None = None) -> bool:
+        """Enter the meeting; False when the peer has to wait to be admitted. Joining again is fine.
+
+        Raises:
+            NotAllowed: the meeting is inactive.
+        """
+        async with self._lifecycle:
+            if peer.state is PeerState.GONE:
+                raise StateForbids("This peer has left; connect again.")
+            if peer.is_joined:
+                self._tell_joined(peer)
+                return True
+            meeting = await invitations.meeting_of(self.scope, self.id)
+            if meeting.status is MeetingStatus.INACTIVE:
+                raise NotAllowed("Meeting is inactive")
+            self.meeting = meeting
+            self._take_name(peer, name)
+            if self.lobby.holds(peer):
+                self.lobby.enter(peer)
+                return False
+            await self._enter(peer)
+        self._tell_joined(peer)
+        self.lobby.somebody_joined(peer)
+        self.breakout.changed()
+        return True
+
+    def _take_name(self, peer: LivePeer, name: str | None) -> None:
+        if name and peer.permissions.can_edit_display_name:
+            peer.name = clean_line(name, limit=NAME_LIMIT) or peer.name
+
+    def _tell_joined(self, peer: LivePeer) -> None:
+        if not peer.permissions.hidden_participant:
+            self.tell(PeerJoined(peer.info()), but=peer)
+
+    async def _enter(self, peer: LivePeer) -> None:
+        peer.joined_at = self.scope.now()
+        parent_id = await self.family.session_of_parent(self)
+        async with self.scope.change() as change:
+            session = self.session
+            if session is None and not peer.is_service:
+                session = await self._start_session(change, peer.joined_at, parent_id)
+            if session is not None:
+                entering = [p for p in self.joined() if not p.is_recorded] + [peer]
+                live = self._count() + (0 if peer.is_service else 1)
+                session = msgspec.structs.replace(
+                    session,
+                    live_participants=live,
+                    max_concurrent_participants=max(live, session.max_concurrent_participants),
+                    idle_since=None,
+                )
+                for each in entering:
+                    await self._record_join(change, session, each)
+                await store.count_session(
+                    change,
+                    session.id,
+                    live=live,
+                    most=session.max_concurrent_participants,
+                    connected_ms=0,
+                    idle_since=None,
+                )
+        peer.state = PeerState.JOINED
+        self._lost.pop(peer.id, None)
+        if session is not None:
+            for each in self.joined():
+                each.is_recorded = True
+        self.session = session
+        self._cancel_idle()
+
+    async def _start_session(self, change: Change, at: datetime, parent_id: SessionId | None) -> Session:
+        meeting = self.meeting
+        settings = SessionSettings(
+            session_keep_alive_s=meeting.session_keep_alive_s,
+            persist_chat=meeting.persist_chat,
+            record_on_start=meeting.record_on_start,
+            live_stream_on_start=meeting.live_stream_on_start,
+            summarize_on_end=meeting.summarize_on_end,
+            transcribe_on_end=meeting.transcribe_on_end,
+            recording_config=meeting.recording_config,
+            ai_config=meeting.ai_config,
+        )
+        session = Session(
+            id=SessionId(new_uuid()),
+            app_id=self.scope.app_id,
+            meeting_id=self.id,
+            parent_id=parent_id,
+            title=meeting.title or "",
+            settings=settings,
+            started_at=at,
+            created_at=at,
+            updated_at=at,
+        )
+        try:
+            await store.insert_session(change, session)
+        except AlreadyExists as elsewhere:
+            raise Conflict("This meeting is being served by another server.") from elsewhere
+        change.announce(
+            MeetingStarted(
+                meeting_id=self.id, session_id=session.id, title=session.title, started_at=at, created_at=at
+            )
+        )
+        return session
+
+    async def _record_join(self, change: Change, session: Session, peer: LivePeer) -> None:
+        now = change.now()
+        row = self._row(peer, session)
+        is_returning = peer.id in self._lost
+        if is_returning:  # a restarted server sees it again: it never left
+            row = msgspec.structs.replace(row, joined_at=self._lost[peer.id].joined_at)
+            peer.joined_at = row.joined_at
+        await store.put_peer(change, row)
+        for step in (PeerEventName.PEER_CREATED, PeerEventName.PEER_JOINING):
+            await store.add_peer_event(change, row, step, peer.socket_session_id, now)
+        if not row.is_hidden and not is_returning:
+            change.announce(ParticipantJoined(**self._event_fields(session, row)))
+
+    def _row(self, peer: LivePeer, session: Session) -> Peer:
+        assert peer.joined_at is not None
+        return Peer(
+            session_id=session.id,
+            id=peer.id,
+            app_id=self.scope.app_id,
+            participant_id=peer.participant.id,
+            custom_participant_id=peer.participant.custom_participant_id,
+            display_name=peer.name,
+            preset_id=peer.preset.id,
+            preset_name=peer.preset.name,
+            view_type=peer.preset.config.view_type,
+            is_hidden=peer.is_service,
+            joined_at=peer.joined_at,
+            created_at=peer.joined_at,
+            updated_at=peer.joined_at,
+        )
+
+    @staticmethod
+    def _event_fields(session: Session, row: Peer) -> dict[str, Any]:
+        return {
+            "meeting_id": session.meeting_id,
+            "session_id": session.id,
+            "title": session.title,
+            "started_at": session.started_at,
+            "created_at": session.created_at,
+            "peer_id": row.id,
+            "participant_id": row.participant_id,
+            "custom_participant_id": row.custom_participant_id,
+            "display_name": row.display_name,
+            "preset_name": row.preset_name,
+            "joined_at": row.joined_at,
+        }
+
+    def _count(self) -> int:
+        """Joined peers that count: service peers do not, those that may return after a restart do."""
+        here = sum(1 for peer in self.joined() if not peer.is_service)
+        return here + sum(1 for row in self._lost.values() if not row.is_hidden)
+
+    # --- leaving ------------------------------------------------------------------------------
+
+    async def leave(self, peer: LivePeer, reason: LeaveReason) -> None:
+        """Take a peer out, whatever it is doing; twice is fine."""
+        async with self._lifecycle:
+            if peer.state is PeerState.GONE:
+                return
+            if peer.link is not None and reason is LeaveReason.LOST:
+                return  # it came back while the grace period ended
+            was = peer.state
+            peer.state = PeerState.GONE
+            if peer.grace is not None:
+                peer.grace.cancel()
+            self.peers.pop(peer.id, None)
+            self.spawn(self.media.release(peer))
+            try:
+                if was is PeerState.JOINED and self.session is not None:
+                    await self._record_leave([self._row(peer, self.session)], self.scope.now(), reason)
+            finally:
+                if was is PeerState.JOINED:
+                    self._tell_left(peer)
+                elif was is PeerState.WAITING:
+                    self.lobby.changed()
+        self.family.peer_left(self)
+
+    def _tell_left(self, peer: LivePeer) -> None:
+        if not peer.permissions.hidden_participant:
+            self.tell(PeerLeft(peer.info()))
+        self.stage.peer_left(peer)
+        self.controls.peer_left(peer)
+        self.breakout.changed()
+
+    async def _record_leave(self, rows: list[Peer], at: datetime, reason: LeaveReason) -> None:
+        session = self.session
+        assert session is not None
+        async with self.scope.change() as change:
+            connected = await self._close_rows(change, session, rows, at, reason)
+            live = self._count()
+            idle_since = session.idle_since
+            if not live and idle_since is None:
+                idle_since = self.scope.now()
+            await store.count_session(
+                change,
+                session.id,
+                live=live,
+                most=session.max_concurrent_participants,
+                connected_ms=connected,
+                idle_since=idle_since,
+            )
+        self.session = msgspec.structs.replace(
+            session,
+            live_participants=live,
+            connected_ms=session.connected_ms + connected,
+            idle_since=idle_since,
+        )
+        self.watch_idle()
+
+    async def _close_rows(
+        self, change: Change, session: Session, rows: list[Peer], at: datetime, reason: LeaveReason
+    ) -> int:
+        """Close peers' rows; returns the connected time of those that count, in milliseconds."""
+        connected = 0
+        for row in rows:
+            left_at = max(at, row.joined_at)
+            if not await store.close_peer(change, session.id, row.id, left_at, reason):
+                continue
+            await store.add_peer_event(change, row, PeerEventName.PEER_LEAVING, "", left_at)
+            if not row.is_hidden:
+                connected += (left_at - row.joined_at) // timedelta(milliseconds=1)
+                change.announce(ParticipantLeft(**self._event_fields(session, row), left_at=left_at))
+        return connected
+
+    def remove(self, peer: LivePeer) -> None:
+        """Kick: tell the peer, then take it out; this page load cannot come back."""
+        self._removed.add(peer.id)
+        link = peer.link
+        peer.notify(Kicked(peer.info()))
+        self._close_later(link, CLOSE_REMOVED, "removed by a host")
+        self.spawn(self.leave(peer, LeaveReason.KICKED))
+
+    def _close_later(self, link: Link | None, code: int, reason: str) -> None:
+        if link is not None:
+            asyncio.get_running_loop().call_later(FAREWELL_S, link.close, code, reason)
+
+    # --- the session's end --------------------------------------------------------------------
+
+    def _cancel_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def watch_idle(self) -> None:
+        """End the session when nobody comes within its keep-alive."""
+        session = self.session
+        if session is None or self._count() or self.family.has_children_live(self):
+            self._cancel_idle()
+            return
+        if self._idle is None:
+            seconds = session.keep_alive.total_seconds()
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
+
+    async def _end_idle(self) -> None:
+        self._idle = None
+        await self._give_up_lost()
+        if not self._count() and not self.family.has_children_live(self):
+            await self.end(EndReason.ALL_PARTICIPANTS_LEFT)
+
+    async def end(self, reason: EndReason) -> int:
+        """End the session for everybody; returns how many peers were taken out. Twice is fine."""
+        async with self._lifecycle:
+            session = self.session
+            if session is None:
+                return 0
+            leaving = self.joined()
+            now = self.scope.now()
+            rows = [self._row(peer, session) for peer in leaving] + list(self._lost.values())
+            async with self.scope.change() as change:
+                connected = await self._close_rows(change, session, rows, now, LeaveReason.ENDED)
+                await store.count_session(
+                    change,
+                    session.id,
+                    live=0,
+                    most=session.max_concurrent_participants,
+                    connected_ms=connected,
+                    idle_since=None,
+                )
+                if await store.end_session(change, session.id, reason):
+                    change.announce(
+                        MeetingEnded(
+                            meeting_id=self.id,
+                            session_id=session.id,
+                            title=session.title,
+                            started_at=session.started_at,
+                            created_at=session.created_at,
+                            ended_at=now,
+                            reason=reason,
+                        )
+                    )
+            self._forget_session()
+            for peer in [*leaving, *self.lobby.waiting()]:
+                self._dismiss(peer)
+        await self.family.session_ended(self, session.id, reason)
+        return len([peer for peer in leaving if not peer.is_service])
+
+    def _dismiss(self, peer: LivePeer) -> None:
+        peer.notify(SessionEnded())
+        self._close_later(peer.link, CLOSE_ENDED, "the session was ended")
+        if peer.grace is not None:
+            peer.grace.cancel()
+        peer.state = PeerState.GONE
+        self.peers.pop(peer.id, None)
+        self.spawn(self.media.release(peer))
+
+    def _forget_session(self) -> None:
+        self._cancel_idle()
+        self.session = None
+        self._lost.clear()
+        self.roles.clear()
+        self.polls.forget()
+        self.values.forget()
+        self.controls.forget()
+
+    # --- restart ------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Take up the session that a server left running; its peers have the keep-alive to come back."""
+        session = await store.live_session(self.scope, self.id)
+        if session is None:
+            return
+        self.session = session
+        self._lost = {row.id: row for row in await store.open_peers(self.scope, session.id)}
+        self.roles = {role.participant_id: role for role in await store.roles(self.scope, session.id)}
+        await self.polls.load(session.id)
+        await self.values.load(session.id)
+        seconds = session.keep_alive.total_seconds()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
+        if self._lost:
+            loop.call_later(seconds, lambda: self.spawn(self._give_up_lost()))
+
+    async def _give_up_lost(self) -> None:
+        """Peers that did not return after a restart left when the old server was last alive."""
+        async with self._lifecycle:
+            if not self._lost or self.session is None:
+                return
+            rows, self._lost = list(self._lost.values()), {}
+            await self._record_leave(rows, self.session.updated_at, LeaveReason.LOST)
+
+    async def mark_alive(self) -> None:
+        """Note in the store that the session is running."""
+        if self.session is not None and not self._lost:
+            async with self.scope.change() as change:
+                await store.mark_alive(change, self.session.id)
+
+    async def put_role(self, role: SessionRole) -> None:
+        """Keep what a participant was granted for as long as the session lasts."""
+        self.roles[role.participant_id] = role
+        if self.session is not None:
+            async with self.scope.change() as change:
+                await store.put_role(change, role)
+
+    def role_of(self, participant_id: ParticipantId) -> SessionRole:
+        """What a participant was granted so far."""
+        known = self.roles.get(participant_id)
+        if known is not None:
+            return known
+        return SessionRole(
+            session_id=self.session.id if self.session else SessionId(""),
+            participant_id=participant_id,
+            app_id=self.scope.app_id,
+            permission_changes={},
+            updated_at=self.scope.now(),
+        )
+
+    def detach(self) -> None:
+        """Nobody is here and no session runs: forget the timers and free the media room."""
+        self._cancel_idle()
+        self.spawn(self.media.close())
+
+    async def close(self) -> None:
+        """Stop serving (the process ends); the session stays LIVE in the store and is recovered later."""
+        self._cancel_idle()
+        for peer in list(self.peers.values()):
+            if peer.grace is not None:
+                peer.grace.cancel()
+        await cancel_and_wait(list(self._tasks))
+        await self.media.close()

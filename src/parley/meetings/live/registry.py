@@ -1,0 +1,285 @@
+"""Every meeting that runs in this process: opens, finds, recovers and closes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from parley.accounts.scope import AppScope
+from parley.accounts.service import app_scope
+from parley.base.errors import Invalid, NotFound
+from parley.base.ids import AppId, MeetingId, ParticipantId, PeerId, SessionId
+from parley.base.tasks import cancel_and_wait
+from parley.media.pool import MediaPool
+from parley.meetings import participants as invitations
+from parley.meetings.events import ParticipantRemoved
+from parley.meetings.live import store as live_store
+from parley.meetings.live.meeting import LiveMeeting
+from parley.meetings.live.notices import PollView
+from parley.meetings.live.peer import Link, LivePeer
+from parley.meetings.model import EndReason, Session
+from parley.meetings.tokens import ParticipantTokens
+from parley.store.core import Store
+from parley.store.outbox import Announced
+
+log = structlog.get_logger(__name__)
+ALIVE_EVERY_S = 15.0
+"""How often running sessions are marked; after a crash, people left at the last mark."""
+
+
+class MeetingRegistry:
+    """The running meetings; also the `LiveMeetings` that the REST side acts on."""
+
+    def __init__(self, store: Store, pool: MediaPool, tokens: ParticipantTokens) -> None:
+        self._store = store
+        self._pool = pool
+        self._tokens = tokens
+        self._meetings: dict[MeetingId, LiveMeeting] = {}
+        self._opening = asyncio.Lock()
+        self._heart: asyncio.Task[None] | None = None
+        pool.on_lost(self._engine_lost)
+        store.outbox.listen(self._heard)
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up the sessions that were running when the last server went away."""
+        for app_id, meeting_id in await live_store.all_live(self._store.database):
+            scope = await app_scope(self._store, AppId(app_id), "system")
+            await self.open(scope, meeting_id)
+        self._heart = asyncio.create_task(self._beat(), name="running meetings")
+
+    async def stop(self) -> None:
+        """Stop serving; sessions stay LIVE and are taken up by the next start."""
+        await cancel_and_wait([self._heart])
+        for live in list(self._meetings.values()):
+            await live.close()
+        self._meetings.clear()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            for live in list(self._meetings.values()):
+                try:
+                    await live.mark_alive()
+                except Exception:
+                    log.exception("session_not_marked", meeting=live.id)
+
+    def _engine_lost(self, node_id: str, room_ids: frozenset[str]) -> None:
+        for live in self._meetings.values():
+            if live.media.room_id in room_ids:
+                live.media.engine_lost()
+
+    def _heard(self, item: Announced) -> None:
+        if isinstance(item.event, ParticipantRemoved):
+            for live in self._meetings.values():
+                for peer in list(live.peers.values()):
+                    if peer.participant.id == item.event.participant_id:
+                        live.remove(peer)
+
+    # --- meetings -----------------------------------------------------------------------------
+
+    async def open(self, scope: AppScope, meeting_id: MeetingId) -> LiveMeeting:
+        """The running meeting, opened from the store when it is not running here yet.
+
+        Raises:
+            NotFound: no such meeting in the app.
+        """
+        known = self._meetings.get(meeting_id)
+        if known is not None:
+            return known
+        async with self._opening:
+            known = self._meetings.get(meeting_id)
+            if known is None:
+                meeting = await invitations.meeting_of(scope, meeting_id)
+                family = _Family(self, scope)
+                known = LiveMeeting(scope, meeting, self._pool, family)
+                await known.recover()
+                self._meetings[meeting_id] = known
+        return known
+
+    def find(self, scope: AppScope, meeting_id: MeetingId) -> LiveMeeting | None:
+        """The meeting if it runs here and belongs to the app."""
+        live = self._meetings.get(meeting_id)
+        return live if live is not None and live.scope.app_id == scope.app_id else None
+
+    def running(self) -> list[LiveMeeting]:
+        """Every meeting that is open here."""
+        return list(self._meetings.values())
+
+    def drop_if_deserted(self, live: LiveMeeting) -> None:
+        """Free a meeting in which nothing is going on."""
+        if live.is_deserted and self._meetings.get(live.id) is live:
+            del self._meetings[live.id]
+            live.detach()
+
+    async def admit(
+        self, scope: AppScope, meeting_id: MeetingId, participant_id: ParticipantId
+    ) -> tuple[LiveMeeting, invitations.Invitation]:
+        """The meeting a participant's token names, and the invitation behind it.
+
+        Raises:
+            NotFound: no such participant, or the token names neither their meeting nor one of its rooms.
+        """
+        invitation = await invitations.invitation(scope, participant_id)
+        live = await self.open(scope, meeting_id)
+        if invitation.participant.meeting_id not in (live.id, live.meeting.parent_id):
+            raise NotFound(f"No participant found with id {participant_id}")
+        return live, invitation
+
+    async def connect(
+        self,
+        live: LiveMeeting,
+        invitation: invitations.Invitation,
+        peer_id: PeerId,
+        link: Link,
+        socket_session_id: str,
+    ) -> LivePeer:
+        """Bind a connection; see `LiveMeeting.connect`."""
+        return await live.connect(invitation.participant, invitation.preset, peer_id, link, socket_session_id)
+
+    # --- what REST asks -----------------------------------------------------------------------
+
+    async def _with_session(self, scope: AppScope, meeting_id: MeetingId) -> tuple[LiveMeeting, Session]:
+        live = self.find(scope, meeting_id)
+        if live is None or live.session is None:
+            raise NotFound(f"No active session found for meeting_id {meeting_id}")
+        return live, live.session
+
+    async def kick(
+        self,
+        scope: AppScope,
+        meeting_id: MeetingId,
+        participant_ids: Sequence[str],
+        custom_participant_ids: Sequence[str],
+    ) -> list[LivePeer]:
+        """Remove every peer of these participants (peer ids are taken too), or nobody.
+
+        Raises:
+            NotFound: no session, or one of them is not in it.
+        """
+        live, _ = await self._with_session(scope, meeting_id)
+        chosen = _choose(live, participant_ids, custom_participant_ids)
+        for peer in chosen:
+            live.remove(peer)
+        return chosen
+
+    async def kick_all(self, scope: AppScope, meeting_id: MeetingId) -> int:
+        """End the session for everybody; returns how many peers were there."""
+        live, _ = await self._with_session(scope, meeting_id)
+        return await live.end(EndReason.HOST_ENDED_MEETING)
+
+    async def create_poll(
+        self,
+        scope: AppScope,
+        meeting_id: MeetingId,
+        question: str,
+        options: Sequence[str],
+        *,
+        anonymous: bool,
+        hide_votes: bool,
+        created_by: str,
+    ) -> PollView:
+        """Open a poll in the running session."""
+        live, _ = await self._with_session(scope, meeting_id)
+        return await live.polls.add(
+            question,
+            options,
+            anonymous=anonymous,
+            hide_votes=hide_votes,
+            created_by=created_by,
+            created_by_id=scope.app_id,
+        )
+
+    async def mute(
+        self,
+        scope: AppScope,
+        meeting_id: MeetingId,
+        participant_ids: Sequence[str],
+        custom_participant_ids: Sequence[str],
+    ) -> list[LivePeer]:
+        """Mute the microphones of these participants."""
+        live, _ = await self._with_session(scope, meeting_id)
+        chosen = _choose(live, participant_ids, custom_participant_ids)
+        for peer in chosen:
+            await live.media.mute_by_host(peer, ["audio"], None)
+        return chosen
+
+    async def mute_all(self, scope: AppScope, meeting_id: MeetingId, *, allow_unmute: bool) -> int:
+        """Mute every microphone; returns how many participants are muted now."""
+        live, _ = await self._with_session(scope, meeting_id)
+        for peer in live.joined():
+            await live.media.mute_by_host(peer, ["audio"], None, allow_unmute=allow_unmute)
+        return len({peer.participant.id for peer in live.joined()})
+
+    def issue_token(self, app_id: AppId, meeting_id: MeetingId, peer: LivePeer) -> str:
+        """A participant token for another room of the same meeting."""
+        return self._tokens.issue(
+            app_id=app_id,
+            meeting_id=meeting_id,
+            participant_id=peer.participant.id,
+            preset_id=peer.preset.id,
+        )
+
+
+def _choose(live: LiveMeeting, ids: Sequence[str], custom_ids: Sequence[str]) -> list[LivePeer]:
+    if not ids and not custom_ids:
+        raise Invalid("At least one participant is needed.", field="participant_ids")
+    chosen: dict[PeerId, LivePeer] = {}
+    present = live.joined()
+    for wanted in [*ids, *custom_ids]:
+        found = [
+            peer
+            for peer in present
+            if (wanted in ids and wanted in (peer.participant.id, peer.id))
+            or (wanted in custom_ids and peer.participant.custom_participant_id == wanted)
+        ]
+        if not found:
+            raise NotFound(f"No user found with id {wanted}")
+        chosen.update((peer.id, peer) for peer in found)
+    return list(chosen.values())
+
+
+class _Family:
+    """`live.ports.Family` over the registry."""
+
+    def __init__(self, registry: MeetingRegistry, scope: AppScope) -> None:
+        self._registry = registry
+        self._scope = scope
+
+    async def open(self, meeting_id: MeetingId) -> LiveMeeting:
+        return await self._registry.open(self._scope, meeting_id)
+
+    def running(self, root_id: MeetingId) -> list[LiveMeeting]:
+        return [
+            live
+            for live in self._registry.running()
+            if live.scope.app_id == self._scope.app_id and root_id in (live.id, live.meeting.parent_id)
+        ]
+
+    async def session_of_parent(self, live: LiveMeeting) -> SessionId | None:
+        if live.meeting.parent_id is None:
+            return None
+        parent = await live_store.live_session(self._scope, live.meeting.parent_id)
+        return parent.id if parent else None
+
+    def has_children_live(self, live: LiveMeeting) -> bool:
+        return any(child.meeting.parent_id == live.id and child.joined() for child in self.running(live.id))
+
+    def peer_left(self, live: LiveMeeting) -> None:
+        parent_id = live.meeting.parent_id
+        parent = self._registry.find(self._scope, parent_id) if parent_id else None
+        if parent is not None:
+            parent.watch_idle()
+        self._registry.drop_if_deserted(live)
+
+    async def session_ended(self, live: LiveMeeting, session_id: SessionId, reason: EndReason) -> None:
+        for child in self.running(live.id):
+            if child.meeting.parent_id == live.id:
+                await child.end(reason)
+        self._registry.drop_if_deserted(live)
+
+    def issue_token(self, live: LiveMeeting, peer: LivePeer, meeting_id: MeetingId) -> str:
+        return self._registry.issue_token(live.scope.app_id, meeting_id, peer)
