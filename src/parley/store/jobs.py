@@ -3,12 +3,21 @@
 A job is enqueued in the transaction of the change that needs it and runs at least once, so handlers are
 written to be safe to run twice. While it runs its lease is renewed; when its process dies another one takes
 it after `LEASE`. Jobs of one `lane` of this process start in order, one at a time.
+
+One queue never holds up another: each claims only what it can run. A key names work, not a request for it:
+asking for a key that waits already runs it once, at the earlier of both times; asking while it runs makes it
+run once more afterwards, so nothing that was written before a request can be missed by the run it asks for.
+
+    run_at:  time due        waiting
+             UNASKED         running (`lease_until` is set)
+             time asked for  running, and to be run again
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +26,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 
 from parley.base.clock import Clock
 from parley.base.ids import AppId, new_uuid
@@ -30,9 +39,13 @@ from parley.store.schema import tables as t
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
-CLAIM = 100
-"""Jobs taken in one statement."""
+LANE_BACKLOG = 100
+"""Jobs that a queue with lanes takes beyond what it runs, so that a full lane leaves the others something."""
 IDLE_POLL_S = 1.0
+COMMIT_S = 0.05
+"""The transaction that enqueues commits a moment after its call; look once more after that time."""
+UNASKED = 2**62
+"""`run_at` of a running job that nobody has asked for again: later than any time."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 600.0
 
 
@@ -65,21 +78,29 @@ class _Queue:
     handler: Handler
     lane: Callable[[Any], str | None]
     slots: asyncio.Semaphore
+    most: int
+    """Jobs taken at one time."""
+
+
+def _earlier() -> Any:
+    asked = bindparam("run_at", type_=t.jobs.c.run_at.type)
+    return case((t.jobs.c.run_at < asked, t.jobs.c.run_at), else_=asked)
 
 
 _ENQUEUE = Query(
     upsert(
         t.jobs,
         ["queue", "key"],
+        {"run_at": _earlier()},
         values={c.name: bindparam(c.name, type_=c.type) for c in t.jobs.columns if c.name != "id"},
     )
 )
 _due = (
     select(t.jobs.c.id)
     .where(
-        in_list(t.jobs.c.queue, "queues"),
+        t.jobs.c.queue == bindparam("queue"),
         t.jobs.c.run_at <= bindparam("now"),
-        or_(t.jobs.c.lease_until.is_(None), t.jobs.c.lease_until < bindparam("now")),
+        t.jobs.c.lease_until.is_(None),
     )
     .order_by(t.jobs.c.run_at, t.jobs.c.id)
     .limit(bindparam("count"))
@@ -88,8 +109,18 @@ _due = (
 _CLAIM = SystemQuery(
     update(t.jobs)
     .where(t.jobs.c.id.in_(_due.scalar_subquery()))
-    .values(leased_by=bindparam("me"), lease_until=bindparam("until"))
+    .values(leased_by=bindparam("me"), lease_until=bindparam("until"), run_at=UNASKED)
     .returning(t.jobs.c.id, t.jobs.c.queue, t.jobs.c.key, t.jobs.c.app_id, t.jobs.c.body, t.jobs.c.attempts)
+)
+_abandoned = (
+    select(t.jobs.c.id)
+    .where(t.jobs.c.lease_until < bindparam("now"), t.jobs.c.leased_by != bindparam("me"))
+    .with_for_update(skip_locked=True)
+)
+_FREE_ABANDONED = SystemQuery(
+    update(t.jobs)
+    .where(t.jobs.c.id.in_(_abandoned.scalar_subquery()))
+    .values(leased_by=None, lease_until=None, run_at=bindparam("now"))
 )
 _RENEW = SystemQuery(
     update(t.jobs)
@@ -97,14 +128,21 @@ _RENEW = SystemQuery(
     .values(lease_until=bindparam("until"))
 )
 _DONE = SystemQuery(
-    delete(t.jobs).where(t.jobs.c.id == bindparam("job"), t.jobs.c.leased_by == bindparam("me"))
+    delete(t.jobs).where(
+        t.jobs.c.id == bindparam("job"), t.jobs.c.leased_by == bindparam("me"), t.jobs.c.run_at == UNASKED
+    )
+)
+_ASKED_AGAIN = SystemQuery(
+    update(t.jobs)
+    .where(t.jobs.c.id == bindparam("job"), t.jobs.c.leased_by == bindparam("me"))
+    .values(attempts=0, lease_until=None, leased_by=None, last_error=None)
 )
 _AGAIN = SystemQuery(
     update(t.jobs)
     .where(t.jobs.c.id == bindparam("job"), t.jobs.c.leased_by == bindparam("me"))
     .values(
         attempts=t.jobs.c.attempts + 1,
-        run_at=bindparam("at"),
+        run_at=_earlier(),
         lease_until=None,
         leased_by=None,
         last_error=bindparam("error"),
@@ -120,9 +158,13 @@ class Jobs:
         self._clock = clock
         self._me = new_uuid()
         self._queues: dict[str, _Queue] = {}
-        self._lanes: dict[str, asyncio.Lock] = {}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        """The job that starts last in each lane."""
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._taken: Counter[str] = Counter()
+        """Jobs of each queue in `_running`."""
         self._wake = asyncio.Event()
+        self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.Task[None] | None = None
 
     def handle(
@@ -131,7 +173,7 @@ class Jobs:
         handler: Handler,
         *,
         at_once: int = 16,
-        lane: Callable[[Any], str | None] = lambda body: None,
+        lane: Callable[[Any], str | None] | None = None,
     ) -> None:
         """Run that queue in this process; register before `start`.
 
@@ -139,15 +181,21 @@ class Jobs:
             queue: its name.
             handler: returns when the job is done or given up; raises `RetryAt`, or anything else to be
                 run again after a growing delay.
-            at_once: most jobs of the queue running together.
+            at_once: most jobs of the queue running together; without lanes no more than that are taken,
+                so that other processes find the rest.
             lane: the job's lane by its body; None runs freely.
         """
-        self._queues[queue] = _Queue(handler, lane, asyncio.Semaphore(at_once))
+        most = at_once + LANE_BACKLOG if lane else at_once
+        self._queues[queue] = _Queue(handler, lane or (lambda body: None), asyncio.Semaphore(at_once), most)
 
     async def enqueue(
         self, tx: Transaction, app_id: AppId, queue: str, key: str, body: Any, *, at: datetime | None = None
     ) -> None:
-        """Add a job to the transaction; one with the same key that still waits is kept instead."""
+        """Add a job to the transaction.
+
+        One of the same key that waits keeps its body and runs at the earlier of both times; one that runs
+        now will run once more.
+        """
         now = self._clock.now()
         await tx.run(
             _ENQUEUE,
@@ -162,6 +210,16 @@ class Jobs:
             last_error=None,
             created_at=to_ms(now),
         )
+        self.wake()
+        if self._look_again is None:
+            self._look_again = asyncio.get_running_loop().call_later(COMMIT_S, self._committed)
+
+    def wake(self) -> None:
+        """Look for due jobs now instead of at the next poll."""
+        self._wake.set()
+
+    def _committed(self) -> None:
+        self._look_again = None
         self._wake.set()
 
     async def start(self) -> None:
@@ -172,6 +230,9 @@ class Jobs:
         """Stop claiming and cancel what runs; another process, or the next start, takes it up again."""
         await cancel_and_wait([self._loop])
         await cancel_and_wait(self._running.values())
+        if self._look_again is not None:
+            self._look_again.cancel()
+            self._look_again = None
 
     async def _run_forever(self) -> None:
         renewed = self._clock.monotonic()
@@ -189,29 +250,33 @@ class Jobs:
                 await wait_event(self._wake, IDLE_POLL_S)
 
     async def _claim(self) -> int:
-        room = CLAIM - len(self._running)
-        if room <= 0:
-            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED, timeout=1)
-            return 1
         now = self._clock.now()
+        rows: list[Any] = []
         async with self._database.transaction() as tx:
-            rows = await tx.all(
-                _CLAIM,
-                queues=json_list(self._queues),
-                now=to_ms(now),
-                count=room,
-                me=self._me,
-                until=to_ms(now + LEASE),
-            )
+            await tx.run(_FREE_ABANDONED, now=to_ms(now), me=self._me)
+            for name, queue in self._queues.items():
+                room = queue.most - self._taken[name]
+                if room > 0:
+                    rows += await tx.all(
+                        _CLAIM,
+                        queue=name,
+                        now=to_ms(now),
+                        count=room,
+                        me=self._me,
+                        until=to_ms(now + LEASE),
+                    )
         for row in sorted(rows, key=lambda r: int(r[0])):
             job = Job(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), row[5])
             task = asyncio.create_task(self._run(job), name=f"job {job.queue} {job.key}")
             self._running[job.id] = task
-            task.add_done_callback(partial(self._forget, job.id))
+            self._taken[job.queue] += 1
+            task.add_done_callback(partial(self._forget, job))
         return len(rows)
 
-    def _forget(self, job_id: int, _: asyncio.Task[None]) -> None:
-        self._running.pop(job_id, None)
+    def _forget(self, job: Job, _: asyncio.Task[None]) -> None:
+        del self._running[job.id]
+        self._taken[job.queue] -= 1
+        self._wake.set()
 
     async def _renew(self) -> None:
         if self._running:
@@ -226,13 +291,26 @@ class Jobs:
             async with queue.slots:
                 await self._attempt(queue, job)
             return
-        lock = self._lanes.setdefault(lane, asyncio.Lock())
-        async with lock, queue.slots:
-            await self._attempt(queue, job)
-        if not lock.locked():
-            self._lanes.pop(lane, None)
+        me = asyncio.current_task()
+        assert me is not None
+        before, self._lanes[lane] = self._lanes.get(lane), me
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            async with queue.slots:
+                await self._attempt(queue, job)
+        finally:
+            if self._lanes[lane] is me:
+                del self._lanes[lane]
 
     async def _attempt(self, queue: _Queue, job: Job) -> None:
+        try:
+            await self._handle(queue, job)
+        except DatabaseUnavailable as away:
+            # The outcome is not written: when the lease is over the job runs again.
+            log.warning("job_outcome_lost", queue=job.queue, key=job.key, reason=away.message)
+
+    async def _handle(self, queue: _Queue, job: Job) -> None:
         try:
             await queue.handler(job)
         except RetryAt as later:
@@ -243,8 +321,9 @@ class Jobs:
             await self._again(job, self._clock.now() + timedelta(seconds=delay), repr(failure))
         else:
             async with self._database.transaction() as tx:
-                await tx.run(_DONE, job=job.id, me=self._me)
+                if not await tx.run(_DONE, job=job.id, me=self._me):
+                    await tx.run(_ASKED_AGAIN, job=job.id, me=self._me)
 
     async def _again(self, job: Job, at: datetime, reason: str) -> None:
         async with self._database.transaction() as tx:
-            await tx.run(_AGAIN, job=job.id, me=self._me, at=to_ms(at), error=reason[:1000])
+            await tx.run(_AGAIN, job=job.id, me=self._me, run_at=to_ms(at), error=reason[:1000])
