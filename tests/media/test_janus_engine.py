@@ -18,7 +18,7 @@ from parley.media.janus.client import JanusClient, JanusRefused, Jsep
 from parley.media.janus.engine import JanusEngine
 from parley.media.janus.process import JanusProcess
 from parley.media.pool import MediaPool
-from parley.media.ports import MediaError, MediaRoom, MediaUnavailable, TransportGone
+from parley.media.ports import MediaError, MediaRoom, MediaUnavailable, Source, TransportGone
 from tests.media.conftest import OPTIONS
 from tests.waiting import until
 
@@ -310,3 +310,19 @@ async def test_rooms_of_a_lost_node_are_told_and_placed_anew():
 async def test_pool_without_engines_is_unavailable():
     with pytest.raises(MediaUnavailable):
         await MediaPool({}).start()
+
+
+async def test_room_is_not_subscribed_to_before_its_publisher_is_connected():
+    """Janus refuses that; the subscription waits a moment and then says that the source is missing."""
+    async with running() as engine, offering() as (_, sending), offering() as (_, receiving):
+        room = await engine.open_room("one")
+        sender, _ = await room.open_sender(sending, label="alice", on_closed=lambda: None)
+        receiver, _ = await room.open_receiver(receiving, label="bob", on_closed=lambda: None)
+        source = Source(sender.id, "0")
+
+        waiting = asyncio.create_task(receiver.subscribe([source]))
+        await asyncio.wait({waiting}, timeout=0.1)
+        assert not waiting.done()
+        await sender.close()
+
+        assert (await waiting).missing == [source]

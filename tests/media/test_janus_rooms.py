@@ -126,14 +126,14 @@ async def test_layer_switch_changes_the_picture_size(join):
     camera = await publisher.publish("video", simulcast=True)
     mid = (await viewer.consume(camera)).mids[camera]
 
-    for layer, width in ((Layer.QUARTER, 320), (Layer.HALF, 640)):
+    for layer, rid in ((Layer.QUARTER, "q"), (Layer.FULL, "f"), (Layer.HALF, "h")):
         await viewer.receiver.prefer_layer(mid, layer)
 
-        async def wrong_width(width: int = width) -> str:
-            got = (await viewer.received(mid))["width"]
-            return "" if got == width else f"the picture is {got} pixels wide, not {width}"
+        async def other_width(rid: str = rid) -> str:
+            got, sent = (await viewer.received(mid))["width"], await publisher.call("sentWidths")
+            return "" if got == sent.get(rid) else f"wants layer {rid}, got {got} pixels; sent are {sent}"
 
-        await until(wrong_width)
+        await until(other_width, 30)
 
 
 async def test_muted_section_is_not_forwarded_until_unmuted(join):

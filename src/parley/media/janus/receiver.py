@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from parley.media.janus import sdp
-from parley.media.janus.client import JanusClient, JanusRefused, Jsep, Reply
+from parley.media.janus.client import JanusClient, JanusRefused, Jsep, Message, Reply
+from parley.media.janus.layers import LayerSwitches
 from parley.media.janus.transport import JanusTransport, Room
 from parley.media.ports import (
     ANSWER_TIMEOUT_S,
@@ -56,6 +58,7 @@ class JanusReceiveTransport(JanusTransport):
         """Janus has not got an answer to its last offer; it postpones changes until then."""
         self._browser_owes_answer = False
         self._version = 1
+        self._switches = LayerSwitches()
 
     async def open(self, client: JanusClient, dummy_feed: str, offer_sdp: str) -> str:
         """Join the room as subscriber of the silent publisher; returns the answer. To be called once.
@@ -139,6 +142,7 @@ class JanusReceiveTransport(JanusTransport):
                 self._take_offer(await self._request(body))
                 for mid in closing:
                     self._placed.pop(mid, None)
+                    self._switches.forget(mid)
             return await self._answer_both(offer)
         finally:
             self._turn.release()
@@ -147,12 +151,16 @@ class JanusReceiveTransport(JanusTransport):
         """Choose the simulcast layer this receiver gets; a section that carries nothing is ignored."""
         if mid not in self._placed:
             return
+        source = self._placed[mid].source
         stream = {"mid": mid, "substream": int(layer), "temporal": _ALL_FRAMES}
         await self._request({"request": "configure", "streams": [stream]})
+        if self._room.has_layers(source) and not self._ended:
+            self._switches.begin(mid, layer, functools.partial(self._room.refresh, source))
 
     async def _add(self, fresh: list[Source]) -> dict[Source, str]:
         """Let Janus offer more sources; returns where those are that it found."""
         await self._settle()
+        await self._room.wait_connected(fresh)
         streams = [{"feed": source.transport_id, "mid": source.mid} for source in fresh]
         try:
             reply = await self._request({"request": "subscribe", "streams": streams})
@@ -214,7 +222,15 @@ class JanusReceiveTransport(JanusTransport):
         log.info("Media transport %s: no answer to an offer within %g s", self._id, ANSWER_TIMEOUT_S)
         self._turn.release()
 
+    def _on_event(self, message: Message) -> None:
+        super()._on_event(message)
+        plugindata = message.get("plugindata")
+        data = plugindata.get("data") if isinstance(plugindata, dict) else None
+        if isinstance(data, dict) and "substream" in data:
+            self._switches.reached(str(data.get("mid")), int(data["substream"]))
+
     def _let_go(self) -> None:
+        self._switches.cancel_all()
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from parley.media.janus import sdp
-from parley.media.janus.client import JanusClient, Jsep
+from parley.media.janus.client import JanusClient, Jsep, Message
 from parley.media.janus.transport import JanusTransport, Room
 from parley.media.ports import MediaError, Source
+
+log = logging.getLogger(__name__)
+
+_REFRESH_S = 0.3
+"""Browsers ignore requests that follow a key frame sooner."""
 
 
 class JanusSendTransport(JanusTransport):
@@ -18,10 +24,25 @@ class JanusSendTransport(JanusTransport):
         super().__init__(room, transport_id, label, on_closed)
         self._turn = asyncio.Lock()
         self._published: frozenset[str] = frozenset()
+        self._layered: frozenset[str] = frozenset()
+        self._refreshed_at = 0.0
+        self.connected = asyncio.Event()
+        """Set once media can flow; Janus lets nobody subscribe before. Set as well when it never will."""
 
     def publishes(self, mid: str) -> bool:
         """Whether the browser sends in that section, by its last offer."""
         return mid in self._published
+
+    def has_layers(self, mid: str) -> bool:
+        """Whether the browser offered that section in simulcast."""
+        return mid in self._layered
+
+    def refresh(self) -> None:
+        """Ask for a key frame in the background; several wishes of a moment are one request."""
+        now = asyncio.get_running_loop().time()
+        if not self._ended and now - self._refreshed_at >= _REFRESH_S:
+            self._refreshed_at = now
+            self._room.run_in_background(self._refresh())
 
     async def open(self, client: JanusClient, offer_sdp: str) -> str:
         """Join the room as publisher; returns the answer. To be called once."""
@@ -50,11 +71,27 @@ class JanusSendTransport(JanusTransport):
         """Ask the publisher for a key frame in each of its videos."""
         await self._request({"request": "configure", "keyframe": True})
 
+    async def _refresh(self) -> None:
+        try:
+            await self.request_key_frame()
+        except MediaError as error:
+            log.info("Media transport %s was not asked for a key frame: %s", self._id, error.message)
+
+    def _on_event(self, message: Message) -> None:
+        if message.get("janus") == "webrtcup":
+            self.connected.set()
+        super()._on_event(message)
+
+    def _let_go(self) -> None:
+        self.connected.set()
+
     async def _negotiate(self, body: dict[str, str], offer: sdp.Description) -> str:
         reply = await self._request(body, Jsep("offer", offer.without_candidates()))
         if reply.jsep is None:
             raise MediaError("The media engine did not answer the offer.")
-        self._published = frozenset(
-            section.mid for section in offer.sections if section.direction.sends and not section.is_rejected
-        )
+        sending = [
+            section for section in offer.sections if section.direction.sends and not section.is_rejected
+        ]
+        self._published = frozenset(section.mid for section in sending)
+        self._layered = frozenset(section.mid for section in sending if section.attribute("simulcast"))
         return reply.jsep.sdp

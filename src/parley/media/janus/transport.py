@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from parley.media.janus.client import JanusClient, JanusHandle, JanusRefused, Jsep, Message, Reply
@@ -24,6 +24,15 @@ class Room(Protocol):
 
     def is_published(self, source: Source) -> bool:
         """Whether the source exists right now."""
+
+    def has_layers(self, source: Source) -> bool:
+        """Whether the source is sent in simulcast."""
+
+    async def wait_connected(self, sources: Sequence[Source]) -> None:
+        """Return when their publishers' connections are up, or `CONNECT_WAIT_S` passed."""
+
+    def refresh(self, source: Source) -> None:
+        """Have its publisher asked for a key frame soon."""
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Let the room's engine own a task."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from parley.media.janus.client import JanusClient, JanusHandle, JanusRefused, Message
@@ -17,6 +17,8 @@ from parley.media.ports import MediaError, RoomOptions, Source, TransportGone
 
 log = logging.getLogger(__name__)
 
+CONNECT_WAIT_S = 3.0
+"""How long a subscription waits for a publisher that is still connecting; usual are 0.1 s."""
 _ROOM_EXISTS = 427
 _MAX_PUBLISHERS = 100_000  # who may publish is decided above us
 
@@ -131,6 +133,25 @@ class JanusRoom:
         """Whether the source exists right now."""
         sender = self._senders.get(source.transport_id)
         return sender is not None and sender.publishes(source.mid)
+
+    def has_layers(self, source: Source) -> bool:
+        """Whether the source is sent in simulcast."""
+        sender = self._senders.get(source.transport_id)
+        return sender is not None and sender.has_layers(source.mid)
+
+    async def wait_connected(self, sources: Sequence[Source]) -> None:
+        """Return when their publishers' connections are up, or `CONNECT_WAIT_S` passed."""
+        senders = {self._senders[each.transport_id] for each in sources if each.transport_id in self._senders}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_WAIT_S):
+                for sender in senders:
+                    await sender.connected.wait()
+
+    def refresh(self, source: Source) -> None:
+        """Have its publisher asked for a key frame soon."""
+        sender = self._senders.get(source.transport_id)
+        if sender is not None:
+            sender.refresh()
 
     async def moderate(self, source: Source, muted: bool) -> None:
         """Stop or resume the forwarding of a source."""
