@@ -57,6 +57,7 @@ async def serving(
         port=0,
         ws=protocol,
         lifespan="off",
+        interface="asgi3",
         log_config=None,
         access_log=False,
         **settings,
