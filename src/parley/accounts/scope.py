@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from parley.accounts.model import Right
@@ -64,7 +65,7 @@ class Scope:
             change = Change(self, tx)
             yield change
             written = await change.write_events()
-        self.store.outbox.committed(written)
+            tx.on_commit(partial(self.store.outbox.committed, written))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Change:
     async def write_events(self) -> list[Any]:
         """Called by `Scope.change` at the end of the block."""
         written = []
-        for app_id, events in self._events.items():
+        for app_id, events in sorted(self._events.items()):
             outbox = self.scope.store.outbox
             written += await outbox.write(self.tx, self.scope.organization_id, app_id, events)
         return written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parley.base.errors import Conflict, Unavailable
+from parley.base.errors import Conflict, Invalid, Unavailable
 
 
 class AlreadyExists(Conflict):
@@ -15,3 +15,7 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, is locked for too long, or its disk is full."""
 
     code = "database_unavailable"
+
+
+class NotStorable(Invalid):
+    """A NUL or half a surrogate pair in a text, or a number beyond 64 bits."""

@@ -42,8 +42,9 @@ LEASE = timedelta(seconds=60)
 LANE_BACKLOG = 100
 """Jobs that a queue with lanes takes beyond what it runs, so that a full lane leaves the others something."""
 IDLE_POLL_S = 1.0
-COMMIT_S = 0.05
-"""The transaction that enqueues commits a moment after its call; look once more after that time."""
+RENEW_AFTER_S = LEASE.total_seconds() / 3
+FREE_EVERY_S = 5.0
+"""How often to look for leases that have run out."""
 UNASKED = 2**62
 """`run_at` of a running job that nobody has asked for again: later than any time."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 600.0
@@ -105,21 +106,28 @@ _due = (
     .order_by(t.jobs.c.run_at, t.jobs.c.id)
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
+    .cte("due")  # evaluated once; PostgreSQL may run a subquery again and lock more than it returns
 )
 _CLAIM = SystemQuery(
     update(t.jobs)
-    .where(t.jobs.c.id.in_(_due.scalar_subquery()))
+    .where(t.jobs.c.id.in_(select(_due.c.id)))
     .values(leased_by=bindparam("me"), lease_until=bindparam("until"), run_at=UNASKED)
     .returning(t.jobs.c.id, t.jobs.c.queue, t.jobs.c.key, t.jobs.c.app_id, t.jobs.c.body, t.jobs.c.attempts)
 )
 _abandoned = (
     select(t.jobs.c.id)
-    .where(t.jobs.c.lease_until < bindparam("now"), t.jobs.c.leased_by != bindparam("me"))
+    .where(t.jobs.c.lease_until < bindparam("now"))
     .with_for_update(skip_locked=True)
+    .cte("abandoned")
 )
 _FREE_ABANDONED = SystemQuery(
     update(t.jobs)
-    .where(t.jobs.c.id.in_(_abandoned.scalar_subquery()))
+    .where(t.jobs.c.id.in_(select(_abandoned.c.id)))
+    .values(leased_by=None, lease_until=None, run_at=bindparam("now"))
+)
+_GIVE_BACK = SystemQuery(
+    update(t.jobs)
+    .where(t.jobs.c.leased_by == bindparam("me"))
     .values(leased_by=None, lease_until=None, run_at=bindparam("now"))
 )
 _RENEW = SystemQuery(
@@ -160,11 +168,13 @@ class Jobs:
         self._queues: dict[str, _Queue] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         """The job that starts last in each lane."""
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[asyncio.Task[None], Job] = {}
+        """By task: a finished job's id can be another job's before its task is forgotten."""
         self._taken: Counter[str] = Counter()
         """Jobs of each queue in `_running`."""
+        self._renewed = self._freed = float("-inf")
+        """When leases were last renewed, and abandoned ones looked for; monotonic."""
         self._wake = asyncio.Event()
-        self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.Task[None] | None = None
 
     def handle(
@@ -210,16 +220,10 @@ class Jobs:
             last_error=None,
             created_at=to_ms(now),
         )
-        self.wake()
-        if self._look_again is None:
-            self._look_again = asyncio.get_running_loop().call_later(COMMIT_S, self._committed)
+        tx.on_commit(self.wake)
 
     def wake(self) -> None:
         """Look for due jobs now instead of at the next poll."""
-        self._wake.set()
-
-    def _committed(self) -> None:
-        self._look_again = None
         self._wake.set()
 
     async def start(self) -> None:
@@ -229,23 +233,23 @@ class Jobs:
     async def stop(self) -> None:
         """Stop claiming and cancel what runs; another process, or the next start, takes it up again."""
         await cancel_and_wait([self._loop])
-        await cancel_and_wait(self._running.values())
-        if self._look_again is not None:
-            self._look_again.cancel()
-            self._look_again = None
+        await cancel_and_wait(list(self._running))
+        try:
+            async with self._database.transaction() as tx:
+                await tx.run(_GIVE_BACK, me=self._me, now=to_ms(self._clock.now()))
+        except DatabaseUnavailable as away:
+            log.warning("jobs_left_to_their_leases", reason=away.message)
 
     async def _run_forever(self) -> None:
-        renewed = self._clock.monotonic()
         while True:
             self._wake.clear()
+            claimed = 0
             try:
                 claimed = await self._claim()
-                if self._clock.monotonic() - renewed > LEASE.total_seconds() / 3:
-                    renewed = self._clock.monotonic()
-                    await self._renew()
             except DatabaseUnavailable as away:
                 log.warning("jobs_wait_for_database", reason=away.message)
-                claimed = 0
+            except Exception:
+                log.exception("jobs_claim_failed")
             if not claimed:
                 await wait_event(self._wake, IDLE_POLL_S)
 
@@ -253,7 +257,7 @@ class Jobs:
         now = self._clock.now()
         rows: list[Any] = []
         async with self._database.transaction() as tx:
-            await tx.run(_FREE_ABANDONED, now=to_ms(now), me=self._me)
+            await self._keep_leases(tx, now)
             for name, queue in self._queues.items():
                 room = queue.most - self._taken[name]
                 if room > 0:
@@ -268,25 +272,29 @@ class Jobs:
         for row in sorted(rows, key=lambda r: int(r[0])):
             job = Job(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), row[5])
             task = asyncio.create_task(self._run(job), name=f"job {job.queue} {job.key}")
-            self._running[job.id] = task
+            self._running[task] = job
             self._taken[job.queue] += 1
-            task.add_done_callback(partial(self._forget, job))
+            task.add_done_callback(self._forget)
         return len(rows)
 
-    def _forget(self, job: Job, _: asyncio.Task[None]) -> None:
-        del self._running[job.id]
-        self._taken[job.queue] -= 1
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._taken[self._running.pop(task).queue] -= 1
         self._wake.set()
 
-    async def _renew(self) -> None:
-        if self._running:
-            async with self._database.transaction() as tx:
-                until = to_ms(self._clock.now() + LEASE)
-                await tx.run(_RENEW, ids=json_list(self._running), me=self._me, until=until)
+    async def _keep_leases(self, tx: Transaction, now: datetime) -> None:
+        """Renew our leases, then free those that have run out: never one of a job that runs here."""
+        at = self._clock.monotonic()
+        if at - self._renewed >= RENEW_AFTER_S:
+            ids = json_list(job.id for job in self._running.values())
+            await tx.run(_RENEW, ids=ids, me=self._me, until=to_ms(now + LEASE))
+            tx.on_commit(partial(setattr, self, "_renewed", at))
+        if at - self._freed >= FREE_EVERY_S:
+            await tx.run(_FREE_ABANDONED, now=to_ms(now))
+            tx.on_commit(partial(setattr, self, "_freed", at))
 
     async def _run(self, job: Job) -> None:
         queue = self._queues[job.queue]
-        lane = queue.lane(job.body)
+        lane = self._lane(queue, job)
         if lane is None or job.attempts:  # a retry does not hold up what comes after it
             async with queue.slots:
                 await self._attempt(queue, job)
@@ -300,8 +308,15 @@ class Jobs:
             async with queue.slots:
                 await self._attempt(queue, job)
         finally:
-            if self._lanes[lane] is me:
+            if self._lanes.get(lane) is me:
                 del self._lanes[lane]
+
+    def _lane(self, queue: _Queue, job: Job) -> str | None:
+        try:
+            return queue.lane(job.body)
+        except Exception:  # the handler is the one to say what is wrong with the body
+            log.exception("job_lane_failed", queue=job.queue, key=job.key)
+            return None
 
     async def _attempt(self, queue: _Queue, job: Job) -> None:
         try:
@@ -309,6 +324,8 @@ class Jobs:
         except DatabaseUnavailable as away:
             # The outcome is not written: when the lease is over the job runs again.
             log.warning("job_outcome_lost", queue=job.queue, key=job.key, reason=away.message)
+        except Exception:
+            log.exception("job_outcome_lost", queue=job.queue, key=job.key)
 
     async def _handle(self, queue: _Queue, job: Job) -> None:
         try:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ from parley.base.clock import Clock
 from parley.base.events import Event, decode, encode, name_of
 from parley.base.ids import AppId, OrganizationId
 from parley.base.tasks import cancel_and_wait, wait_event
-from parley.base.times import from_ms, to_ms
+from parley.base.times import from_ms, to_ms, truncate_ms
 from parley.store.errors import DatabaseUnavailable
 from parley.store.ports import Database, Transaction
 from parley.store.query import Query, SystemQuery, in_list, json_list, upsert
@@ -84,7 +84,7 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
 
     def listen(self, listener: Listener) -> None:
-        """Call back after each commit of this process, in commit order; must be quick and not raise."""
+        """Call back after each commit of this process, in commit order; must be quick."""
         self._listeners.append(listener)
 
     def consume(self, consumer: Consumer) -> None:
@@ -94,18 +94,23 @@ class Outbox:
     async def write(
         self, tx: Transaction, organization_id: OrganizationId, app_id: AppId, events: Sequence[Event]
     ) -> list[Announced]:
-        """Add the events to the transaction; call `committed` with the result after it."""
-        now = self._clock.now()
-        written: list[Announced] = []
-        for topic, group in groupby(events, key=lambda e: e.topic):
-            batch = list(group)
+        """Add the events to the transaction; call `committed` with the result after it (`tx.on_commit`)."""
+        now = truncate_ms(self._clock.now())
+        positions: dict[str, tuple[str, Iterator[int]]] = {}
+        # Sorted: two changes that lock the same counters in opposite orders would wait for each other.
+        for topic, count in sorted(Counter(happened.topic for happened in events).items()):
             row = await tx.one(
-                _NEXT_OFFSETS, app_id=app_id, topic=topic, epoch=secrets.token_hex(4), last_offset=len(batch)
+                _NEXT_OFFSETS, app_id=app_id, topic=topic, epoch=secrets.token_hex(4), last_offset=count
             )
             assert row is not None
             epoch, last = row[0], row[1]
-            for offset, happened in enumerate(batch, start=last - len(batch) + 1):
-                written.append(Announced(organization_id, app_id, topic, epoch, offset, happened, now))
+            positions[topic] = epoch, iter(range(last - count + 1, last + 1))
+        written = []
+        for happened in events:
+            epoch, offsets = positions[happened.topic]
+            written.append(
+                Announced(organization_id, app_id, happened.topic, epoch, next(offsets), happened, now)
+            )
         await tx.run_many(_INSERT, [_row(item) for item in written])
         return written
 
@@ -113,7 +118,10 @@ class Outbox:
         """Tell the listeners of this process and wake the dispatcher."""
         for item in written:
             for listener in self._listeners:
-                listener(item)
+                try:
+                    listener(item)
+                except Exception:
+                    log.exception("outbox_listener_failed", topic=item.topic, offset=item.offset)
         if written:
             self._wake.set()
 
@@ -122,9 +130,12 @@ class Outbox:
         self._task = asyncio.create_task(self._dispatch_forever(), name="outbox")
 
     async def stop(self) -> None:
-        """Hand over what is committed, then stop."""
+        """Hand over what is committed, as far as consumers and database allow, then stop."""
         await cancel_and_wait([self._task])
-        await self.drain()
+        try:
+            await self.drain()
+        except Exception:
+            log.exception("outbox_left_for_next_start")
 
     async def drain(self) -> None:
         """Hand over everything that is committed now."""

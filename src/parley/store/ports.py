@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -25,7 +25,8 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """Reads its own writes; nothing is visible to others until it has been left without an error.
 
-    Do not await anything slow inside: on SQLite all writers wait for it.
+    Do not await anything slow inside: on SQLite all writers wait for it. After a statement has failed the
+    transaction is undone, also when the error is caught inside the block: it is raised again at its end.
     """
 
     async def run(self, query: SystemQuery, **params: Any) -> int:
@@ -37,6 +38,9 @@ class Transaction(Reader, Protocol):
 
     async def run_many(self, query: SystemQuery, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute once for each row of parameters."""
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back right after the commit, even if the task that asked for it has been cancelled."""
 
 
 class Database(Reader, Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +53,7 @@ class Vault:
         """
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
-        except InvalidTag as refused:
+        except (InvalidTag, ValueError) as refused:
             raise WrongMasterKey(
                 "The stored secrets were sealed with another master key; give the server the key it had "
                 "(PARLEY_SECRET_KEY, or the file secret.key in its data folder)."
@@ -72,19 +74,43 @@ class Vault:
 
 
 def load_master_key(configured: str | None, file: Path) -> bytes:
-    """The configured key (base64, 32 bytes), or that of the file, made with mode 0600 at first start."""
+    """The configured key (base64, 32 bytes), or that of the file, made with mode 0600 at first start.
+
+    Servers that start together agree on one key: the file appears complete, and only once.
+
+    Raises:
+        WrongMasterKey: not 32 bytes in base64.
+    """
     if configured:
-        key = base64.b64decode(configured, validate=True)
-        if len(key) != KEY_BYTES:
-            raise WrongMasterKey("The secret key must be 32 bytes, base64 encoded.")
-        return key
+        return _decode_key(configured, "The secret key")
+    if not file.exists():
+        _make_key_file(file)
+    return _decode_key(file.read_text(), f"The secret key in {file}")
+
+
+def _decode_key(text: str, what: str) -> bytes:
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return base64.b64decode(file.read_text(), validate=True)
-    key = os.urandom(KEY_BYTES)
-    with os.fdopen(handle, "w") as out:
-        out.write(base64.b64encode(key).decode())
-        out.flush()
-        os.fsync(out.fileno())
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError as malformed:
+        raise WrongMasterKey(f"{what} must be base64.") from malformed
+    if len(key) != KEY_BYTES:
+        raise WrongMasterKey(f"{what} must be {KEY_BYTES} bytes, base64 encoded.")
     return key
+
+
+def _make_key_file(file: Path) -> None:
+    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "w") as out:
+            out.write(base64.b64encode(os.urandom(KEY_BYTES)).decode())
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):  # another server was quicker: its key counts
+            os.link(draft, file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # losing the name would lose every secret sealed meanwhile
+        finally:
+            os.close(folder)
+    finally:
+        Path(draft).unlink()

@@ -6,7 +6,8 @@ a user.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,19 @@ class Blobs:
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """Store a file as it arrives; visible only once complete. Returns its size in bytes."""
         size = 0
+        with _translated("The file could not be stored."):
+            opened = obstore.open_writer_async(self._store, key, buffer_size=PART_BYTES)
+            writer = await opened.__aenter__()
         try:
-            async with obstore.open_writer_async(self._store, key, buffer_size=PART_BYTES) as writer:
-                async for chunk in chunks:
-                    size += len(chunk)
+            async for chunk in chunks:
+                size += len(chunk)
+                with _translated("The file could not be stored."):
                     await writer.write(chunk)
-        except BaseError as refused:
-            raise BlobsUnavailable("The file could not be stored.") from refused
+        except BaseException as failure:
+            await opened.__aexit__(type(failure), failure, failure.__traceback__)
+            raise
+        with _translated("The file could not be stored."):
+            await opened.__aexit__(None, None, None)
         return size
 
     async def get(self, key: str) -> Blob:
@@ -90,23 +97,34 @@ class Blobs:
             NotFound: no such file.
         """
         try:
-            found = await obstore.get_async(self._store, key)
+            with _translated("The file could not be read."):
+                found = await obstore.get_async(self._store, key)
         except FileNotFoundError as missing:
             raise NotFound("No such file.") from missing
-        except BaseError as refused:
-            raise BlobsUnavailable("The file could not be read.") from refused
 
         async def chunks() -> AsyncIterator[bytes]:
-            async for chunk in found.stream():
+            stream = aiter(found.stream())
+            while True:
+                with _translated("The file could not be read to its end."):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    return
                 yield bytes(chunk)
 
         return Blob(int(found.meta["size"]), chunks())
 
     async def delete(self, key: str) -> None:
         """Remove a file; fine when it is gone already."""
-        try:
+        with contextlib.suppress(FileNotFoundError), _translated("The file could not be removed."):
             await obstore.delete_async(self._store, key)
-        except FileNotFoundError:
-            return
-        except BaseError as refused:
-            raise BlobsUnavailable("The file could not be removed.") from refused
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Around calls of the library; it reports a full disk as one of Python's own errors."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as refused:
+        raise BlobsUnavailable(what) from refused

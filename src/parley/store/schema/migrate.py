@@ -6,13 +6,16 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, Engine, create_engine, event, pool, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+LOCK_TIMEOUT_S = 30.0
+"""How long to wait for another server that migrates the same SQLite file."""
 _ADVISORY_LOCK = 0x7061726C6579
 """Servers that start together on one PostgreSQL migrate one after the other."""
 
@@ -31,8 +34,21 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _sqlite_engine(path: Path) -> Engine:
-    return create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(path, timeout=30), poolclass=pool.NullPool
+    # `isolation_level=None`: Python's module would leave CREATE TABLE outside of any transaction, so that a
+    # crash could leave half a migration, and two servers could run the same one.
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None),
+        poolclass=pool.NullPool,
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _postgres_engine(url: str) -> AsyncEngine:
+    # asyncpg reads the URL itself here as in the server: SQLAlchemy does not know `sslmode` and others.
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=pool.NullPool
     )
 
 
@@ -45,7 +61,7 @@ async def migrate(url: str) -> None:
     if url.startswith("sqlite:"):
         await asyncio.to_thread(_migrate_sqlite, Path(url.removeprefix("sqlite:")))
         return
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    engine = _postgres_engine(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
@@ -54,10 +70,8 @@ async def migrate(url: str) -> None:
 
 
 def _migrate_sqlite(path: Path) -> None:
-    engine = _sqlite_engine(path)
-    with engine.begin() as connection:
+    with _sqlite_engine(path).begin() as connection:
         _upgrade(connection)
-    engine.dispose()
 
 
 async def pending_migrations(url: str) -> list[str]:
@@ -70,12 +84,9 @@ async def pending_migrations(url: str) -> list[str]:
         return [step.revision for step in steps if step.revision != current][::-1]
 
     if url.startswith("sqlite:"):
-        engine = _sqlite_engine(Path(url.removeprefix("sqlite:")))
-        with engine.connect() as connection:
-            found = look(connection)
-        engine.dispose()
-        return found
-    async_engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+        with _sqlite_engine(Path(url.removeprefix("sqlite:"))).connect() as connection:
+            return look(connection)
+    async_engine = _postgres_engine(url)
     try:
         async with async_engine.connect() as async_connection:
             return await async_connection.run_sync(look)
