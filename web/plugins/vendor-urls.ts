@@ -35,6 +35,10 @@ const RULES: Rule[] = [
     find: "el.style.setProperty(getToken('font-family', tokenPrefix), googleFont);",
     replace: "el.style.setProperty(getToken('font-family', tokenPrefix), `${googleFont}, Inter, system-ui, sans-serif`);",
   },
+  {
+    find: "el.style.setProperty(getToken('font-family', tokenPrefix), fontFamily);",
+    replace: "el.style.setProperty(getToken('font-family', tokenPrefix), `${fontFamily}, Inter, system-ui, sans-serif`);",
+  },
 ];
 
 /** Namespaces, documentation in messages and defaults that `baseURI` replaces: never requested. */

@@ -28,7 +28,7 @@ class DemoMeeting:
 
 
 CreateDemoMeeting = Callable[[str, str], Awaitable[DemoMeeting]]
-"""`(title, kind)` to meeting; kind is "group_call" or "webinar". May raise any `ParleyError`, like `TooMany`."""
+"""`(title, kind)` to meeting, kind being "group_call" or "webinar". May raise any `ParleyError`."""
 
 
 @dataclass(frozen=True, slots=True)

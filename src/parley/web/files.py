@@ -10,7 +10,7 @@ from pathlib import Path
 
 DIST = Path(__file__).parent / "dist"
 
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".woff2": "font/woff2"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from parley.web.headers import PRIVATE, asset_headers
 
 AnyRequest = Request[Any, Any, Any]
 
-NOT_BUILT = "The web pages have not been built. Run `make web`, then restart the server.\n"
+NOT_BUILT = "The web pages have not been built. Run `make setup`, then restart the server.\n"
 
 _STATUS: tuple[tuple[type[ParleyError], int], ...] = (
     (Invalid, 400),
@@ -46,7 +46,7 @@ def not_built() -> Response[str]:
     return Response(
         NOT_BUILT,
         status_code=503,
-        media_type="text/plain; charset=utf-8",
+        media_type="text/plain",
         headers={"Cache-Control": "no-store"},
     )
 
@@ -93,7 +93,7 @@ def page_response(request: AnyRequest, page: BuiltFile, headers: dict[str, str])
     headers = headers | {"ETag": etag}
     if _matches(request, etag):
         return Response(b"", status_code=304, headers=headers)
-    return Response(page.content, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(page.content, media_type="text/html", headers=headers)
 
 
 def error_response(_: AnyRequest, error: ParleyError) -> Response[dict[str, Any]]:

@@ -74,6 +74,18 @@ def refuse_other_sites(request: AnyRequest, public_url: str) -> None:
         raise NotAllowed("Demo meetings are started from the start page of this server.")
 
 
+def read_request(body: bytes) -> StartRequest:
+    """Decode the body.
+
+    Raises:
+        Invalid: it is no JSON object of that shape.
+    """
+    try:
+        return msgspec.json.decode(body, type=StartRequest)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"The request is not valid: {error}.") from error
+
+
 async def start_meeting(context: WebContext, wanted: StartRequest) -> StartAnswer:
     """Make the meeting and its links.
 

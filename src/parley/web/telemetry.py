@@ -4,8 +4,10 @@ The client posts its own logs and call statistics (rtk-client-protocol section 2
 `/telemetry/<service>/`. They are accepted, so that no browser console fills with errors, and dropped.
 """
 
-from litestar import Request, Response, Router, route
+from litestar import Response, Router, route
 from litestar.enums import HttpMethod
+
+from parley.web.responses import AnyRequest
 
 _BODY_MAX = 1 << 20  # bytes; the client sends batches of some kilobytes
 
@@ -24,7 +26,7 @@ def telemetry_router() -> Router:
         include_in_schema=False,
         request_max_body_size=_BODY_MAX,
     )
-    async def drop(request: Request[object, object, object], path: str) -> Response[None]:
+    async def drop(request: AnyRequest) -> Response[None]:
         """Read what was sent, within the limit, and forget it."""
         await request.body()
         return Response(None, status_code=204, headers={"Cache-Control": "no-store"})

@@ -20,11 +20,37 @@ const AFTER_LEAVING: Partial<Record<LeaveRoomState, StateName>> = {
   failed: 'lost',
 };
 
+/** Longest wait between "Join" and being in the meeting or its waiting room. */
+const JOIN_LIMIT_MS = 30_000;
+
 const stage = byId('stage');
 
-function onLeave(state: LeaveRoomState): void {
-  const page = AFTER_LEAVING[state];
-  if (page) showState(stage, page);
+/** Show the state page that ends the meeting in this tab; the first one stays. */
+function finish(page: StateName): void {
+  if (!stage.querySelector('.state')) showState(stage, page);
+}
+
+/** Gives up when the media engine does not answer: the SDK would wait for ever. */
+function limitJoining(meeting: RealtimeKitClient): void {
+  const join = meeting.join.bind(meeting);
+  let timer = 0;
+  const arrived = (): void => clearTimeout(timer);
+  meeting.self.on('roomJoined', arrived);
+  meeting.self.on('waitlisted', arrived);
+  meeting.self.on('roomLeft', arrived);
+  meeting.join = async () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      finish('unavailable');
+      void meeting.leave().catch(() => undefined); // lets go of camera and microphone
+    }, JOIN_LIMIT_MS);
+    try {
+      await join();
+    } catch (reason) {
+      arrived();
+      throw reason; // the kit shows it on the setup screen
+    }
+  };
 }
 
 /** Says so when the media path fails while the signalling goes on: the kit shows a silent, empty grid then. */
@@ -52,7 +78,7 @@ async function open(token: string): Promise<void> {
       authToken: token,
       baseURI: location.host,
       overrides: { socket_server_base: `socket-edge.${location.host}` },
-      defaults: { audio: false, video: false },
+      defaults: { audio: true, video: true }, // as far as the preset allows; the setup screen shows both
     });
   } catch (reason) {
     const { state, detail } = await diagnose(token, (reason as { code?: string }).code);
@@ -60,7 +86,11 @@ async function open(token: string): Promise<void> {
     return;
   }
   document.title = meeting.meta.meetingTitle || 'Meeting';
-  meeting.self.on('roomLeft', ({ state }) => onLeave(state));
+  meeting.self.on('roomLeft', ({ state }) => {
+    const page = AFTER_LEAVING[state];
+    if (page) finish(page);
+  });
+  limitJoining(meeting);
   watchMedia(meeting);
   defineCustomElements(window);
   const element = document.createElement('rtk-meeting');

@@ -59,7 +59,7 @@ function show({ meeting, links }: Created): void {
   const result = byId('result');
   result.replaceChildren(
     el('h2', {}, `“${meeting.title}” is ready`),
-    el('p', {}, 'Open one link here and another in a second window, or send it to somebody.'),
+    el('p', { class: 'lead' }, 'Open one link here and another in a second window, or send it to somebody.'),
     el('div', { class: 'links' }, ...links.map(card)),
     isLocal() &&
       el(
@@ -96,8 +96,25 @@ function card({ role, preset, url, qr_svg }: Link): HTMLElement {
         el('button', { class: 'button', type: 'button', click: () => void copy() }, copied),
       ),
     ),
-    el('img', { class: 'qr', src: picture, alt: `QR code of the ${role.toLowerCase()} link`, width: '108', height: '108' }),
+    el(
+      'button',
+      { class: 'qr', type: 'button', title: 'Enlarge', click: () => enlarge(role, picture) },
+      el('img', { src: picture, alt: `QR code of the ${role.toLowerCase()} link`, width: '108', height: '108' }),
+    ),
   );
+}
+
+/** Show a QR code large enough for a phone's camera: a token makes it dense. */
+function enlarge(role: string, picture: string): void {
+  const dialog: HTMLDialogElement = el(
+    'dialog',
+    { close: () => dialog.remove() },
+    el('h2', {}, `Join as ${role.toLowerCase()}`),
+    el('img', { src: picture, alt: '', width: '440', height: '440' }),
+    el('button', { class: 'button', type: 'button', click: () => dialog.close() }, 'Close'),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /** Copy text; on pages without the clipboard interface (plain http) through a selected field. */
