@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -138,10 +139,10 @@ def type_name(kind: object) -> str:
 
 
 def registered_events() -> list[EventType]:
-    """The whole registry: every module named `events` below `parley` is imported first."""
-    for module in pkgutil.walk_packages(parley.__path__, "parley."):
-        if module.name.endswith(".events"):
-            importlib.import_module(module.name)
+    """The whole registry: the `events` module of each package is imported first."""
+    for package in pkgutil.iter_modules(parley.__path__, "parley."):
+        if package.ispkg and importlib.util.find_spec(f"{package.name}.events"):
+            importlib.import_module(f"{package.name}.events")
     return event_types()
 
 
