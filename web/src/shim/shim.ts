@@ -15,11 +15,18 @@ const source = new URL(script?.src || location.href);
 const target: Target = { base: script?.dataset['base'] ?? source.host, origin: source.origin };
 const map = (url: string | URL): string => mapUrl(String(url), target);
 
+/** The same request to another address. Its body is read first: a streamed one would need HTTP/2. */
+async function redirected(address: string, request: Request): Promise<Request> {
+  const { method, headers, credentials, cache, keepalive, referrerPolicy, signal } = request;
+  const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer();
+  return new Request(address, { method, headers, credentials, cache, keepalive, referrerPolicy, signal, body });
+}
+
 const fetchBefore = window.fetch;
-window.fetch = (input, init) => {
+window.fetch = async (input, init) => {
   if (!(input instanceof Request)) return fetchBefore(map(input), init);
-  const mapped = map(input.url);
-  return fetchBefore(mapped === input.url ? input : new Request(mapped, input), init);
+  const address = map(input.url);
+  return fetchBefore(address === input.url ? input : await redirected(address, input), init);
 };
 
 const openBefore = XMLHttpRequest.prototype.open as (this: XMLHttpRequest, ...rest: unknown[]) => void;
