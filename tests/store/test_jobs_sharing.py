@@ -10,6 +10,7 @@ import pytest
 
 from parley.base.clock import ManualClock
 from parley.base.ids import AppId
+from parley.base.tasks import cancel_and_wait
 from parley.store.core import Store
 from parley.store.jobs import LEASE, Job, Jobs, RetryAt
 from tests.store.databases import running
@@ -136,9 +137,9 @@ async def test_an_abandoned_job_is_taken_over_after_its_lease(store: Store, cloc
     first.hold("a")
     store.jobs.handle("work", first)
     await ask(store, "work", "a", "a")
-    async with running(store):
-        await waits_for(lambda: first.begun == ["a"], "the job has not begun")
-    # `stop` cancelled the handler: the row keeps its lease, as after kill -9.
+    await store.jobs.start()
+    await waits_for(lambda: first.begun == ["a"], "the job has not begun")
+    await cancel_and_wait([store.jobs._loop, *store.jobs._running])  # no `stop`: as after kill -9
     other = Jobs(store.database, store.clock)
     other.handle("work", second)
     await other.start()

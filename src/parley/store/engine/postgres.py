@@ -193,6 +193,7 @@ def _translated() -> Iterator[None]:
         asyncpg.TransactionRollbackError,
         asyncpg.CannotConnectNowError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a pool that is closed while it connects
         OSError,
         TimeoutError,
     ) as refused:
