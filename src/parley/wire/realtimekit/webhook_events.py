@@ -1,0 +1,118 @@
+"""Parley's events as RealtimeKit webhook bodies (`realtimekit.md` 14.2 and 14.3): camelCase, unlike REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from parley.base.events import Event
+from parley.base.ids import DeliveryId, WebhookId
+from parley.base.times import iso_ms
+from parley.meetings.events import (
+    MeetingEnded,
+    MeetingStarted,
+    ParticipantJoined,
+    ParticipantLeft,
+    PeerEventBase,
+    SessionEvent,
+)
+from parley.webhooks.ports import AppLabel
+
+EVENT_NAMES = (
+    "meeting.started",
+    "meeting.ended",
+    "meeting.participantJoined",
+    "meeting.participantLeft",
+    "meeting.chatSynced",
+    "recording.statusUpdate",
+    "livestreaming.statusUpdate",
+    "meeting.transcript",
+    "meeting.summary",
+)
+"""Every name a webhook can subscribe to, in the order of `GET webhooks/all`."""
+
+Body = dict[str, Any]
+
+
+def _meeting(happened: SessionEvent, app: AppLabel) -> Body:
+    block: Body = {
+        "id": happened.meeting_id,
+        "sessionId": happened.session_id,
+        "title": happened.title,
+        "roomName": happened.meeting_id,
+        "status": "LIVE",  # also after the end, as the hosted service does
+        "createdAt": iso_ms(happened.created_at),
+        "startedAt": iso_ms(happened.started_at),
+    }
+    if isinstance(happened, MeetingEnded):
+        block["endedAt"] = iso_ms(happened.ended_at)
+    block["organizedBy"] = {"id": app.id, "name": app.name}
+    return block
+
+
+def _participant(happened: PeerEventBase) -> Body:
+    block: Body = {
+        "peerId": happened.peer_id,
+        "userDisplayName": happened.display_name,
+        "customParticipantId": happened.custom_participant_id,
+        "clientSpecificId": happened.custom_participant_id,
+        "joinedAt": iso_ms(happened.joined_at),
+        "userId": happened.participant_id,
+        "presetName": happened.preset_name,
+    }
+    if isinstance(happened, ParticipantLeft):
+        block["leftAt"] = iso_ms(happened.left_at)
+    return block
+
+
+def _started(happened: MeetingStarted, app: AppLabel) -> Body:
+    return {"meeting": _meeting(happened, app)}
+
+
+def _ended(happened: MeetingEnded, app: AppLabel) -> Body:
+    return {"meeting": _meeting(happened, app), "reason": happened.reason.value}
+
+
+def _peer(happened: PeerEventBase, app: AppLabel) -> Body:
+    return {"meeting": _meeting(happened, app), "participant": _participant(happened)}
+
+
+_TOLD: dict[type[Event], tuple[str, Callable[[Any, AppLabel], Body]]] = {
+    MeetingStarted: ("meeting.started", _started),
+    MeetingEnded: ("meeting.ended", _ended),
+    ParticipantJoined: ("meeting.participantJoined", _peer),
+    ParticipantLeft: ("meeting.participantLeft", _peer),
+}
+
+
+class RealtimeKitPayloads:
+    """`webhooks.ports.PayloadCodec` of RealtimeKit."""
+
+    def __init__(self, *, legacy_headers: bool = False) -> None:
+        """Choose the headers.
+
+        Args:
+            legacy_headers: also send `dyte-signature`, `dyte-uuid` and `dyte-webhook-id`, same values.
+        """
+        self._prefixes = ("rtk", "dyte") if legacy_headers else ("rtk",)
+
+    def public_name(self, happened: Event) -> str | None:
+        """See `PayloadCodec.public_name`."""
+        known = _TOLD.get(type(happened))
+        return known[0] if known else None
+
+    def body(self, happened: Event, app: AppLabel) -> str:
+        """See `PayloadCodec.body`."""
+        name, build = _TOLD[type(happened)]
+        return msgspec.json.encode({"event": name, **build(happened, app)}).decode()
+
+    def headers(self, delivery_id: DeliveryId, webhook_id: WebhookId, signature: str) -> Mapping[str, str]:
+        """See `PayloadCodec.headers`."""
+        made: dict[str, str] = {}
+        for prefix in self._prefixes:
+            made[f"{prefix}-signature"] = signature
+            made[f"{prefix}-uuid"] = delivery_id
+            made[f"{prefix}-webhook-id"] = webhook_id
+        return made
