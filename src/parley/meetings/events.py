@@ -6,7 +6,7 @@ from datetime import datetime
 
 from parley.base.events import Event, event
 from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId
-from parley.meetings.model import EndReason
+from parley.meetings.model import EndReason, MeetingStatus
 
 
 class SessionEvent(Event, frozen=True, kw_only=True):
@@ -66,6 +66,20 @@ class ParticipantRemoved(Event, frozen=True, kw_only=True):
 
     meeting_id: MeetingId
     participant_id: ParticipantId
+
+    @property
+    def topic(self) -> str:
+        """One stream per meeting."""
+        return f"meeting:{self.meeting_id}"
+
+
+@event("meeting.updated", since="0.1")
+class MeetingUpdated(Event, frozen=True, kw_only=True):
+    """Settings were changed; status and title count at once, the rest from the next session on."""
+
+    meeting_id: MeetingId
+    title: str | None
+    status: MeetingStatus
 
     @property
     def topic(self) -> str:

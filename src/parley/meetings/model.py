@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -56,6 +57,25 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     picture: str | None = None
     created_at: datetime
     updated_at: datetime
+
+
+class Invited(NamedTuple):
+    """A participant and the present name of their preset."""
+
+    participant: Participant
+    preset_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetingFilter:
+    """Which meetings are wanted; None = any."""
+
+    search: str | None = None
+    """Part of the title in either case, or the whole id."""
+    status: MeetingStatus | None = None
+    created_from: datetime | None = None
+    """Inclusive, like `created_to`."""
+    created_to: datetime | None = None
 
 
 class SessionStatus(StrEnum):

@@ -192,6 +192,15 @@ class Preset(Part, frozen=True):
     updated_at: datetime
 
 
+class PresetName(msgspec.Struct, frozen=True):
+    """A preset as lists show it."""
+
+    id: PresetId
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
 def require(allowed: bool, what: str) -> None:
     """Refuse what the preset does not allow.
 
