@@ -21,7 +21,8 @@ TOKEN_PREFIX = "parley_"  # noqa: S105 - lets secret scanners recognise a leaked
 
 def _hash(secret: str) -> str:
     # The secrets are random (256 bits), so a plain digest cannot be guessed back.
-    return hashlib.sha256(secret.encode()).hexdigest()
+    # Anything may be presented, half a surrogate pair too; it is unknown then, not an error.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 async def ensure_organization(

@@ -10,8 +10,8 @@ _INVISIBLE = {"Cc", "Cs"}
 
 def clean_line(text: str, *, limit: int) -> str:
     """A name or title as stored: one trimmed line, no control characters, at most `limit` characters."""
-    kept = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
-    return " ".join(kept.split())[:limit]
+    kept = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
+    return " ".join(kept.split())[:limit].rstrip()
 
 
 def storable(text: str) -> bool:

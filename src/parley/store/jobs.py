@@ -254,9 +254,9 @@ class Jobs:
                 await wait_event(self._wake, IDLE_POLL_S)
 
     async def _claim(self) -> int:
-        now = self._clock.now()
         rows: list[Any] = []
         async with self._database.transaction() as tx:
+            now = self._clock.now()
             await self._keep_leases(tx, now)
             for name, queue in self._queues.items():
                 room = queue.most - self._taken[name]

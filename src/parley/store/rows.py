@@ -41,7 +41,7 @@ class RowMap(Generic[T]):
         for index, convert in self._readers:
             if values[index] is not None:
                 values[index] = convert(values[index])
-        return self._shape(*values)
+        return self._shape(**dict(zip(self._names, values, strict=True)))
 
     def write(self, value: T) -> dict[str, Any]:
         """Parameters by column name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from parley.base.errors import NotFound, Unavailable
 
 PART_BYTES = 5 * 1024 * 1024
 """Upload part size; the least S3 allows."""
+
+RETRIES = 3
+RETRY_TIMEOUT = timedelta(seconds=30)
+"""Per request; the library's own are 10 and three minutes, longer than any caller waits."""
 
 
 class BlobsUnavailable(Unavailable):
@@ -68,12 +73,18 @@ class Blobs:
                 access_key_id=access_key,
                 secret_access_key=secret_key,
                 virtual_hosted_style_request=False,
+                retry_config={"max_retries": RETRIES, "retry_timeout": RETRY_TIMEOUT},
                 client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
             )
         )
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """Store a file as it arrives; visible only once complete. Returns its size in bytes."""
+        """Store a file as it arrives; visible only once complete. Returns its size in bytes.
+
+        Raises:
+            ValueError: the key is not a plain path; also from `get` and `delete`.
+        """
+        _check(key)
         size = 0
         with _translated("The file could not be stored."):
             opened = obstore.open_writer_async(self._store, key, buffer_size=PART_BYTES)
@@ -96,8 +107,9 @@ class Blobs:
         Raises:
             NotFound: no such file.
         """
+        _check(key)
         try:
-            with _translated("The file could not be read."):
+            with _translated("The file could not be read.", missing=FileNotFoundError):
                 found = await obstore.get_async(self._store, key)
         except FileNotFoundError as missing:
             raise NotFound("No such file.") from missing
@@ -115,16 +127,29 @@ class Blobs:
 
     async def delete(self, key: str) -> None:
         """Remove a file; fine when it is gone already."""
-        with contextlib.suppress(FileNotFoundError), _translated("The file could not be removed."):
+        _check(key)
+        refused = "The file could not be removed."
+        with contextlib.suppress(FileNotFoundError), _translated(refused, missing=FileNotFoundError):
             await obstore.delete_async(self._store, key)
 
 
+def _check(key: str) -> None:
+    # The library refuses most of these as well, each kind of storage in its own way.
+    if "\x00" in key or any(part in ("", ".", "..") for part in key.split("/")):
+        raise ValueError(f"not a plain path: {key!r}")
+
+
 @contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Around calls of the library; it reports a full disk as one of Python's own errors."""
+def _translated(what: str, *, missing: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+    """Around calls of the library; it reports a full disk or a missing bucket as one of Python's own errors.
+
+    Args:
+        what: for people.
+        missing: passes as it is.
+    """
     try:
         yield
-    except FileNotFoundError:
+    except missing:
         raise
     except (BaseError, OSError) as refused:
         raise BlobsUnavailable(what) from refused
