@@ -3,8 +3,8 @@
     python -m bench.webhooks [--deliveries 2000] [--webhooks 4]
 
 The receiver is a process of its own, so the CPU seconds are those of the delivering process alone: taking
-events from the outbox, planning, signing, sending, and writing attempts to SQLite (`synchronous=FULL`). Webhooks
-of one app are sent equal bodies, which are signed once: several webhooks cost less than one with as many events.
+events from the outbox, planning, signing, sending, and writing attempts to SQLite (`synchronous=FULL`).
+Webhooks of one app are sent equal bodies, signed once: several webhooks cost less than one of as many events.
 """
 
 from __future__ import annotations
