@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 from parley.base.errors import NotFound, TooMany
 from parley.base.ids import MeetingId, ParticipantId, new_uuid
 from parley.base.text import clean_line
+from parley.base.times import to_ms
 from parley.meetings.live import store
-from parley.meetings.live.notices import Notice, RoomsCreated, RoomsDeleted, RoomsView, RoomView, Transfer
+from parley.meetings.live.notices import (
+    Broadcast,
+    Notice,
+    RoomsCreated,
+    RoomsDeleted,
+    RoomsView,
+    RoomView,
+    Transfer,
+)
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.model import Meeting, MeetingStatus
 
@@ -153,6 +162,16 @@ class Breakout:
 
     def _transfer(self, source: LiveMeeting, peer: LivePeer, target_id: MeetingId) -> None:
         peer.notify(Transfer(target_id, self._live.family.issue_token(source, peer, target_id)))
+
+    def broadcast(
+        self, host: LivePeer, room_ids: Sequence[str], kind: str, payload: bytes
+    ) -> Broadcast | None:
+        """Relay a message to everybody in rooms of this meeting; None when none of them is open."""
+        notice = Broadcast(kind, payload, to_ms(self._live.scope.now()))
+        reached = [live for live in self._live.family.running(self.root_id) if live.id in room_ids]
+        for live in reached:
+            live.tell(notice, but=host)
+        return notice if reached else None
 
     async def added_participants(self, peer: LivePeer) -> list[tuple[ParticipantId, str, str, str]]:
         """Everybody of the family that is here: id, name, picture and custom id."""

@@ -181,13 +181,18 @@ class Media:
         peer.require_joined()
         others = [
             (other, [producer.info() for producer in other.media.producers.values()])
-            for other in self._live.visible()
+            for other in self._live.seen_by(peer)
             if other.media.is_joined and other is not peer
         ]
         peer.media.is_joined = True
         if not peer.permissions.hidden_participant:
             own = [producer.info() for producer in peer.media.producers.values()]
-            self._live.tell(MediaJoined(peer.info(), own), but=peer, to=_in_media)
+            is_on_stage = peer.stage is StageState.ON_STAGE
+            self._live.tell(
+                MediaJoined(peer.info(), own),
+                but=peer,
+                to=lambda x: x.media.is_joined and (is_on_stage or x.permissions.show_participant_list),
+            )
         return others
 
     @property

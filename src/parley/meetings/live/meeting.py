@@ -16,15 +16,14 @@ from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId, new_uui
 from parley.base.tasks import cancel_and_wait
 from parley.base.text import clean_line
 from parley.media.pool import MediaPool
-from parley.meetings import participants as invitations
 from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
-from parley.meetings.live import store
+from parley.meetings.live import invitations, store
 from parley.meetings.live.breakout import Breakout
 from parley.meetings.live.chat import Chat
 from parley.meetings.live.controls import Controls
 from parley.meetings.live.lobby import Lobby
 from parley.meetings.live.media import Media
-from parley.meetings.live.notices import Kicked, Notice, PeerJoined, PeerLeft, SessionEnded
+from parley.meetings.live.notices import Kicked, MediaJoined, Notice, PeerJoined, PeerLeft, SessionEnded
 from parley.meetings.live.peer import Link, LivePeer, PeerState, patched
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
@@ -41,6 +40,7 @@ from parley.meetings.model import (
     Session,
     SessionRole,
     SessionSettings,
+    StageState,
 )
 from parley.meetings.presets import Preset
 from parley.store.errors import AlreadyExists
@@ -99,6 +99,12 @@ class LiveMeeting:
         """Joined peers that others may see."""
         return [peer for peer in self.joined() if not peer.permissions.hidden_participant]
 
+    def seen_by(self, peer: LivePeer) -> list[LivePeer]:
+        """Whom a peer may see: without the list permission, only those on stage, and itself."""
+        if peer.permissions.show_participant_list:
+            return self.visible()
+        return [other for other in self.visible() if other is peer or other.stage is StageState.ON_STAGE]
+
     def peers_of(self, participant_ids: Iterable[str]) -> list[LivePeer]:
         """Joined peers of these participants."""
         wanted = set(participant_ids)
@@ -123,22 +129,27 @@ class LiveMeeting:
 
     # --- connections --------------------------------------------------------------------------
 
-    async def connect(
-        self, participant: Participant, preset: Preset, peer_id: PeerId, link: Link, socket_session_id: str
-    ) -> LivePeer:
-        """Bind a connection to its peer: a new one, or one that comes back.
+    async def check_peer_id(self, participant_id: ParticipantId, peer_id: PeerId) -> None:
+        """Refuse a peer id that is not this participant's to use.
 
         Raises:
-            NotAllowed: the peer id belongs to another participant, or was removed.
+            NotAllowed: it belongs to another participant, or was removed.
         """
         if peer_id in self._removed:
             raise NotAllowed("You were removed from this meeting; load the page again to come back.")
+        owner = await store.peer_owner(self.scope, peer_id)
+        if owner not in (None, participant_id):
+            raise NotAllowed("This peer id belongs to another participant.")
+
+    def connect(
+        self, participant: Participant, preset: Preset, peer_id: PeerId, link: Link, socket_session_id: str
+    ) -> LivePeer:
+        """Bind a connection to its peer: a new one, or one that comes back; `check_peer_id` went before.
+
+        Raises:
+            NotAllowed: the peer id belongs to another participant.
+        """
         known = self.peers.get(peer_id)
-        if known is None:
-            owner = await store.peer_owner(self.scope, peer_id)
-            if owner not in (None, participant.id):
-                raise NotAllowed("This peer id belongs to another participant.")
-            known = self.peers.get(peer_id)  # another socket may have been faster
         if known is not None:
             if known.participant.id != participant.id:
                 raise NotAllowed("This peer id belongs to another participant.")
@@ -151,7 +162,6 @@ class LiveMeeting:
         peer = LivePeer(peer_id, participant, preset, permissions, name, link, socket_session_id)
         peer.stage = self.stage.initial(peer)
         self.peers[peer_id] = peer
-        self._cancel_idle()
         return peer
 
     def _rebind(self, peer: LivePeer, link: Link, socket_session_id: str) -> None:
@@ -220,7 +230,21 @@ class LiveMeeting:
 
     def _tell_joined(self, peer: LivePeer) -> None:
         if not peer.permissions.hidden_participant:
-            self.tell(PeerJoined(peer.info()), but=peer)
+            is_on_stage = peer.stage is StageState.ON_STAGE
+            self.tell(
+                PeerJoined(peer.info()),
+                but=peer,
+                to=lambda other: is_on_stage or other.permissions.show_participant_list,
+            )
+
+    def introduce(self, peer: LivePeer) -> None:
+        """A peer steps on the stage: make it known to those who only see the stage."""
+        if peer.permissions.hidden_participant:
+            return
+        self.tell(PeerJoined(peer.info()), but=peer, to=_sees_only_stage)
+        if peer.media.is_joined:
+            notice = MediaJoined(peer.info(), [p.info() for p in peer.media.producers.values()])
+            self.tell(notice, but=peer, to=lambda x: _sees_only_stage(x) and x.media.is_joined)
 
     async def _enter(self, peer: LivePeer) -> None:
         peer.joined_at = self.scope.now()
@@ -570,3 +594,7 @@ class LiveMeeting:
                 peer.grace.cancel()
         await cancel_and_wait(list(self._tasks))
         await self.media.close()
+
+
+def _sees_only_stage(peer: LivePeer) -> bool:
+    return not peer.permissions.show_participant_list

@@ -113,6 +113,11 @@ class LivePeer:
         return self.state is PeerState.JOINED
 
     @property
+    def is_waiting(self) -> bool:
+        """It is in the waiting room."""
+        return self.state is PeerState.WAITING
+
+    @property
     def is_service(self) -> bool:
         """A hidden recorder or observer."""
         return self.permissions.is_service
@@ -148,7 +153,7 @@ class LivePeer:
             self.preset.id,
             self.preset.name,
             self.stage,
-            self.state is PeerState.WAITING,
+            self.is_waiting,
             self.permissions.hidden_participant,
             self.permissions.recorder_type,
         )

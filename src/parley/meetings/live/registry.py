@@ -13,12 +13,12 @@ from parley.base.errors import Invalid, NotFound
 from parley.base.ids import AppId, MeetingId, ParticipantId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.media.pool import MediaPool
-from parley.meetings import participants as invitations
 from parley.meetings.events import ParticipantRemoved
+from parley.meetings.live import invitations
 from parley.meetings.live import store as live_store
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import PollView
-from parley.meetings.live.peer import Link, LivePeer
+from parley.meetings.live.peer import LivePeer
 from parley.meetings.model import EndReason, Session
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
@@ -129,16 +129,9 @@ class MeetingRegistry:
             raise NotFound(f"No participant found with id {participant_id}")
         return live, invitation
 
-    async def connect(
-        self,
-        live: LiveMeeting,
-        invitation: invitations.Invitation,
-        peer_id: PeerId,
-        link: Link,
-        socket_session_id: str,
-    ) -> LivePeer:
-        """Bind a connection; see `LiveMeeting.connect`."""
-        return await live.connect(invitation.participant, invitation.preset, peer_id, link, socket_session_id)
+    def hold(self, live: LiveMeeting) -> LiveMeeting:
+        """The meeting object to connect to: between a handshake and its end it may have been freed."""
+        return self._meetings.setdefault(live.id, live)
 
     # --- what REST asks -----------------------------------------------------------------------
 

@@ -117,6 +117,8 @@ class StageManager:
 
     async def _move(self, peer: LivePeer, to: StageState, *, tell: bool = True) -> None:
         before, peer.stage = peer.stage, to
+        if to is StageState.ON_STAGE:
+            self._live.introduce(peer)
         if before is StageState.ON_STAGE:
             await self._live.media.take_off_stage(peer)
         role = self._live.role_of(peer.participant.id)

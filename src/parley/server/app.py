@@ -1,0 +1,254 @@
+"""The server as one object: opens everything in order, closes it in reverse."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import structlog
+
+from parley.accounts import service as accounts
+from parley.accounts.model import CredentialKind
+from parley.accounts.scope import Scope
+from parley.base.clock import SystemClock
+from parley.base.errors import Invalid, ParleyError
+from parley.base.ids import OrganizationId
+from parley.base.settings import Settings
+from parley.base.signing import SignedLinks
+from parley.bus import Bus, MemoryBus, RedisBus
+from parley.channels.files import ChatFiles
+from parley.media.coturn import CoturnOptions, CoturnProcess
+from parley.media.janus.config import JanusOptions
+from parley.media.janus.engine import JanusEngine
+from parley.media.pool import MediaPool
+from parley.media.ports import MediaUnavailable
+from parley.media.turn import IceOptions
+from parley.meetings.live.registry import MeetingRegistry
+from parley.meetings.tokens import ParticipantTokens
+from parley.server.demo import Demo
+from parley.server.housekeeping import Housekeeping
+from parley.server.http import build_asgi
+from parley.store.blobs import Blobs
+from parley.store.core import Store
+from parley.store.engine.postgres import PostgresDatabase
+from parley.store.engine.sqlite import SqliteDatabase
+from parley.store.schema import migrate
+from parley.store.secrets import Vault, load_master_key
+from parley.stream.sockets import Route
+from parley.webhooks.delivery import Deliveries
+from parley.webhooks.outgoing import OutgoingHttp, OutgoingPolicy
+from parley.webhooks.signing import Signer
+from parley.wire.realtimekit.client.auth import ParticipantAuth
+from parley.wire.realtimekit.client.socket import ClientSockets
+from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
+
+log = structlog.get_logger(__name__)
+
+
+class DataFolderInUse(ParleyError):
+    """Another server runs on the same data folder."""
+
+    code = "data_folder_in_use"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStart:
+    """What is shown once, after the very first start."""
+
+    organization_id: OrganizationId
+    token: str | None
+    """The API token, if it was made now; it cannot be read again."""
+
+
+async def open_store(settings: Settings) -> Store:
+    """The migrated, opened store of a configuration; its background work is not started."""
+    folder = settings.folder
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await migrate(settings.database)
+    clock = SystemClock()
+    database: SqliteDatabase | PostgresDatabase
+    if settings.database_url:
+        database = PostgresDatabase(settings.database_url)
+    else:
+        database = SqliteDatabase(folder / "parley.db")
+    vault = Vault(load_master_key(settings.secret_key or None, folder / "secret.key"))
+    store = Store.over(database, clock, _blobs(settings), vault)
+    await database.open()
+    return store
+
+
+def _blobs(settings: Settings) -> Blobs:
+    if not settings.storage_url:
+        return Blobs.local(settings.folder / "files")
+    parts = urlsplit(settings.storage_url)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise Invalid("The storage URL must look like s3://bucket/prefix.", field="storage_url")
+    return Blobs.s3(
+        parts.netloc,
+        endpoint=settings.storage_endpoint or None,
+        region=settings.storage_region,
+        access_key=settings.storage_access_key,
+        secret_key=settings.storage_secret_key,
+        prefix=parts.path.strip("/"),
+    )
+
+
+def lock_data_folder(folder: Path) -> IO[str]:
+    """Keep other servers off a SQLite data folder for as long as the returned file is open.
+
+    Raises:
+        DataFolderInUse: one runs already.
+    """
+    handle = (folder / "server.lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as taken:
+        handle.close()
+        raise DataFolderInUse(
+            f"Another Parley server is using {folder}. Stop it, or choose another folder with --data."
+        ) from taken
+    return handle
+
+
+class Parley:
+    """Everything one server process holds."""
+
+    def __init__(self, settings: Settings, public_url: str) -> None:
+        self.settings = settings
+        self.public_url = public_url
+        self.media_problem: str | None = None
+        """Why there is no media engine, if there is none."""
+
+    async def __aenter__(self) -> Parley:
+        """Open; what was opened is closed again when something fails."""
+        self._stack = AsyncExitStack()
+        try:
+            await self._open(self._stack)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close in reverse order."""
+        await self._stack.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not settings.database_url:
+            stack.enter_context(lock_data_folder(settings.folder))
+        store = self.store = await open_store(settings)
+        stack.push_async_callback(store.database.close)
+        bus = self.bus = await self._open_bus()
+        stack.push_async_callback(bus.close)
+        self.scope, self.first_start = await self._bootstrap()
+
+        pool = self.pool = await self._open_media(stack)
+        ice = await self._open_relay(stack)
+        tokens = self.tokens = await ParticipantTokens.of_store(
+            store, lifetime=timedelta(days=settings.token_days)
+        )
+        registry = self.registry = MeetingRegistry(store, pool, tokens)
+        auth = ParticipantAuth(store, tokens)
+        links = SignedLinks(
+            await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
+        )
+        files = ChatFiles(store, links, max_bytes=settings.chat_file_mb * 1_000_000)
+        self.sockets = ClientSockets(registry, auth, rate_limits=settings.rate_limits)
+        http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
+        stack.push_async_callback(http.close)
+        signer = self.signer = await Signer.load(store)
+        deliveries = Deliveries(store, RealtimeKitPayloads(), http, signer)
+        deliveries.register()
+        demo = Demo(self.scope, tokens) if settings.demo else None
+        self.asgi = build_asgi(self, auth, files, ice, demo)
+
+        await store.start()
+        stack.push_async_callback(store.stop)
+        await deliveries.schedule()
+        await registry.start()
+        stack.push_async_callback(registry.stop)
+        await self.sockets.start()
+        stack.push_async_callback(self.sockets.stop)
+        housekeeping = Housekeeping(files)
+        await housekeeping.start()
+        stack.push_async_callback(housekeeping.stop)
+
+    async def _open_bus(self) -> Bus:
+        if self.settings.redis_url:
+            return await RedisBus.open(self.settings.redis_url)
+        return MemoryBus()
+
+    async def _bootstrap(self) -> tuple[Scope, FirstStart]:
+        settings = self.settings
+        wanted = OrganizationId(settings.bootstrap_account_id) if settings.bootstrap_account_id else None
+        scope, is_new = await accounts.ensure_organization(self.store, wanted)
+        token: str | None = None
+        if settings.bootstrap_token:
+            kind = CredentialKind.API_TOKEN
+            await accounts.ensure_credential(scope, kind, "bootstrap", settings.bootstrap_token)
+        elif is_new:
+            _, token = await accounts.create_credential(scope, CredentialKind.API_TOKEN, "first start")
+        return scope, FirstStart(scope.organization_id, token)
+
+    async def _open_media(self, stack: AsyncExitStack) -> MediaPool:
+        settings = self.settings
+        if not settings.media:
+            self.media_problem = "The media engine is switched off (--no-media)."
+            return MediaPool({})
+        engine = JanusEngine(
+            JanusOptions(
+                binary=settings.janus_binary or None,
+                runtime_folder=settings.folder / "janus",
+                rtp_ports=settings.rtp_port_range,
+                public_addresses=settings.media_addresses,
+                interfaces=settings.media_interfaces,
+                ice_lite=settings.ice_lite,
+            )
+        )
+        pool = MediaPool({"local": engine})
+        stack.push_async_callback(pool.stop)
+        try:
+            await pool.start()
+        except MediaUnavailable as missing:
+            self.media_problem = missing.message
+            log.warning("no_media_engine", reason=missing.message)
+        return pool
+
+    async def _open_relay(self, stack: AsyncExitStack) -> IceOptions:
+        settings = self.settings
+        urls, secret = settings.ice_urls, settings.turn_secret
+        if settings.coturn_address:
+            secret = secret or _random_text()
+            relay = CoturnProcess(
+                CoturnOptions(
+                    address=settings.coturn_address,
+                    media_addresses=settings.media_addresses or (settings.coturn_address,),
+                    secret=secret,
+                    port=settings.coturn_port,
+                )
+            )
+            await relay.start()
+            stack.push_async_callback(relay.stop)
+            urls = (*urls, *relay.urls)
+        return IceOptions(urls=urls, secret=secret)
+
+    def socket_routes(self) -> dict[str, Route]:
+        """Where sockets are accepted."""
+        return {"/ws": self.sockets.route}
+
+
+def _random_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def _random_text() -> str:
+    return secrets.token_hex(24)
+

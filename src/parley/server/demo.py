@@ -1,0 +1,42 @@
+"""Demo meetings for the start page and `parley demo`."""
+
+from __future__ import annotations
+
+from parley.accounts import service as accounts
+from parley.accounts.scope import AppScope, Scope
+from parley.base.errors import Invalid
+from parley.base.paging import Order, PageRequest
+from parley.meetings import apps, meetings, participants
+from parley.meetings.tokens import ParticipantTokens
+from parley.web.context import DemoLink, DemoMeeting
+
+APP_NAME = "Demo"
+KINDS = {
+    "group_call": [("Host", "group_call_host"), ("Participant", "group_call_participant"), ("Guest", "group_call_guest")],
+    "webinar": [("Host", "webinar_presenter"), ("Viewer", "webinar_viewer")],
+}
+"""What each kind of demo offers: the role for people and its preset."""
+
+
+class Demo:
+    """Makes meetings in an app of their own."""
+
+    def __init__(self, scope: Scope, tokens: ParticipantTokens) -> None:
+        self._scope = scope
+        self._tokens = tokens
+        self._app: AppScope | None = None
+
+    async def _demo_app(self) -> AppScope:
+        if self._app is None:
+            found = await accounts.list_apps(self._scope, APP_NAME, Order.ASC, PageRequest(1, 100))
+            app = next((each for each in found.rows if each.name == APP_NAME), None)
+            if app is None:
+                app = await apps.create_app(self._scope, APP_NAME)
+            self._app = self._scope.app(app.id)
+        return self._app
+
+    async def create(self, title: str, kind: str) -> DemoMeeting:
+        """A meeting with one participant, and so one link, for each role."""
+        if kind not in KINDS:
+            raise Invalid(f"There is no demo of kind {kind}.", field="kind")
+        raise NotImplementedError

@@ -1,0 +1,61 @@
+"""Settings as command-line options, generated from `base.settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import click
+
+from parley.base.settings import SETTINGS, Settings, default_data_folder
+
+PREFIX = "PARLEY"
+
+
+class CommaList(click.ParamType):
+    """Values separated by commas."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A tuple of texts."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+def _option(name: str, kind: Any, default: Any, facts: Any) -> Callable[[Any], Any]:
+    flag = "--" + name.replace("_", "-")
+    common: dict[str, Any] = {
+        "envvar": f"{PREFIX}_{name.upper()}",
+        "show_envvar": True,
+        "help": facts["meaning"],
+    }
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=default, show_default=True, **common)
+    if kind is Path:
+        shown = "the user's data folder"
+        path = click.Path(path_type=Path, file_okay=False)
+        return click.option(flag, name, type=path, default=default_data_folder, show_default=shown, **common)
+    if kind is int:
+        return click.option(flag, name, type=int, default=default, show_default=True, **common)
+    if kind is str:
+        return click.option(flag, name, default=default, show_default=bool(default), **common)
+    return click.option(flag, name, type=CommaList(), default=default, show_default=False, **common)
+
+
+def setting_options(*names: str) -> Callable[[Any], Any]:
+    """Add options for all settings, or for those named, to a command."""
+
+    def add(command: Any) -> Any:
+        hints = get_type_hints(Settings)
+        for each in reversed(SETTINGS):
+            if names and each.name not in names:
+                continue
+            default = None if each.default is MISSING else each.default
+            command = _option(each.name, hints[each.name], default, each.metadata)(command)
+        return command
+
+    return add
