@@ -84,7 +84,11 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
 
     def listen(self, listener: Listener) -> None:
-        """Call back after each commit of this process, in commit order; must be quick."""
+        """Call back after each commit of this process; must be quick.
+
+        In commit order on SQLite. On PostgreSQL the server's answers to two commits may cross on their way,
+        so whoever depends on the order of a topic compares `offset`.
+        """
         self._listeners.append(listener)
 
     def consume(self, consumer: Consumer) -> None:

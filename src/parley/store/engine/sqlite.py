@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class SqliteDatabase:
             raise
         self._reader.pragma("query_only", True)
         self._writer.set_busy_timeout(0)  # `_begin` waits without blocking the event loop
+        # A thread of its own: in the loop's pool a COMMIT would queue behind slow look-ups of host names.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
 
     def _connect(self) -> apsw.Connection:
         with _translated():
@@ -87,6 +90,7 @@ class SqliteDatabase:
             await to_the_end(self._commit())
             self._reader.close()
             self._writer.close()
+            self._disk.shutdown(wait=False)
 
     async def all(self, query: SystemQuery, **params: Any) -> Sequence[Row]:
         """See `Reader.all`."""
@@ -189,7 +193,8 @@ class SqliteDatabase:
             return
         try:
             with _translated():
-                await asyncio.to_thread(self._writer.execute, "COMMIT")
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
         except Exception as failure:
             self._abandon(group, failure)
         else:
