@@ -251,4 +251,3 @@ def _random_key() -> bytes:
 
 def _random_text() -> str:
     return secrets.token_hex(24)
-

@@ -6,16 +6,20 @@ from parley.accounts import service as accounts
 from parley.accounts.scope import AppScope, Scope
 from parley.base.errors import Invalid
 from parley.base.paging import Order, PageRequest
-from parley.meetings import apps, meetings, participants
+from parley.meetings import apps, participants, service
 from parley.meetings.tokens import ParticipantTokens
 from parley.web.context import DemoLink, DemoMeeting
 
 APP_NAME = "Demo"
 KINDS = {
-    "group_call": [("Host", "group_call_host"), ("Participant", "group_call_participant"), ("Guest", "group_call_guest")],
+    "group_call": [
+        ("Host", "group_call_host"),
+        ("Participant", "group_call_participant"),
+        ("Guest", "group_call_guest"),
+    ],
     "webinar": [("Host", "webinar_presenter"), ("Viewer", "webinar_viewer")],
 }
-"""What each kind of demo offers: the role for people and its preset."""
+"""What each kind of demo offers: the role for people, and its preset."""
 
 
 class Demo:
@@ -36,7 +40,26 @@ class Demo:
         return self._app
 
     async def create(self, title: str, kind: str) -> DemoMeeting:
-        """A meeting with one participant, and so one link, for each role."""
+        """A meeting with one participant, and so one link, for each role.
+
+        Raises:
+            Invalid: there is no such kind.
+        """
         if kind not in KINDS:
             raise Invalid(f"There is no demo of kind {kind}.", field="kind")
-        raise NotImplementedError
+        scope = await self._demo_app()
+        meeting = await service.create_meeting(scope, service.MeetingInput(title=title))
+        links = []
+        for role, preset_name in KINDS[kind]:
+            wanted = participants.ParticipantInput(
+                custom_participant_id=role.lower(), preset_name=preset_name, name=role
+            )
+            invited = (await participants.add_participant(scope, meeting, wanted)).participant
+            token = self._tokens.issue(
+                app_id=scope.app_id,
+                meeting_id=meeting.id,
+                participant_id=invited.id,
+                preset_id=invited.preset_id,
+            )
+            links.append(DemoLink(role, preset_name, token))
+        return DemoMeeting(meeting.id, title, tuple(links))

@@ -56,7 +56,6 @@ def build_asgi(
         ],
         openapi_config=None,
         exception_handlers={HTTPException: _http_error},
-        debug=True,
     )
     return ClientCors(app)
 

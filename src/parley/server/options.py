@@ -14,7 +14,7 @@ from parley.base.settings import SETTINGS, Settings, default_data_folder
 PREFIX = "PARLEY"
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[tuple[str, ...]]):
     """Values separated by commas."""
 
     name = "list"

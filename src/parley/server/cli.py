@@ -1,0 +1,228 @@
+"""The command line: `parley serve | doctor | migrate | keys | demo | join | version`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+import msgspec
+import uvloop
+
+from parley import __version__
+from parley.accounts import service as accounts
+from parley.accounts.model import Credential, CredentialKind, Right
+from parley.base.errors import ParleyError
+from parley.base.ids import CredentialId
+from parley.base.settings import Settings
+from parley.base.times import iso_ms
+from parley.meetings.tokens import ParticipantTokens
+from parley.server.app import open_store
+from parley.server.demo import KINDS, Demo
+from parley.server.doctor import examine
+from parley.server.logs import configure_logs
+from parley.server.options import setting_options
+from parley.server.serve import public_url, serve
+from parley.store.schema import migrate, pending_migrations
+
+STORE_OPTIONS = ("data", "database_url", "secret_key", "log_level", "log_json")
+"""What commands need that work on the data of a server, running or not."""
+
+
+class ParleyGroup(click.Group):
+    """Prints our errors as one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a `ParleyError` ends it with status 1."""
+        try:
+            return super().invoke(ctx)
+        except ParleyError as failed:
+            click.echo(f"Error: {failed.message}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=ParleyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="parley")
+def main() -> None:
+    """Meetings, chat and live media on your own server.
+
+    `parley serve` starts everything. Every option can also be given as an environment variable, which the
+    help of each command names.
+    """
+
+
+@main.command("serve")
+@setting_options()
+def serve_command(**options: Any) -> None:
+    """Start the server and print where to open it."""
+    settings = Settings(**options)
+    configure_logs(settings.log_level, as_json=settings.log_json)
+    uvloop.run(serve(settings))
+
+
+@main.command("doctor")
+@setting_options()
+def doctor_command(**options: Any) -> None:
+    """Check everything a call needs, and say what would stop it."""
+    settings = Settings(**options)
+    configure_logs("error", as_json=False)
+    findings = uvloop.run(examine(settings))
+    for finding in findings:
+        mark = {"good": "ok  ", "note": "note", "bad": "FAIL"}[finding.grade]
+        click.echo(f"{mark}  {finding.subject:<18} {finding.sentence}")
+    if any(finding.grade == "bad" for finding in findings):
+        sys.exit(1)
+
+
+@main.command("migrate")
+@setting_options(*STORE_OPTIONS)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def migrate_command(dry_run: bool, **options: Any) -> None:
+    """Bring the database to this version's schema (`serve` does so by itself)."""
+    settings = Settings(**options)
+    configure_logs("error", as_json=False)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pending = uvloop.run(pending_migrations(settings.database))
+    if not pending:
+        click.echo("The database is up to date.")
+        return
+    click.echo(f"{'Pending' if dry_run else 'Applying'}: {', '.join(pending)}")
+    if not dry_run:
+        uvloop.run(migrate(settings.database))
+        click.echo("Done.")
+
+
+@main.group("keys")
+def keys_group() -> None:
+    """API tokens of your account: create, list, revoke."""
+
+
+def _shown(credential: Credential) -> dict[str, Any]:
+    return {
+        "id": credential.id,
+        "account_id": credential.organization_id,
+        "kind": credential.kind.value,
+        "name": credential.name,
+        "rights": [right.value for right in credential.rights],
+        "created_at": iso_ms(credential.created_at),
+        "revoked_at": iso_ms(credential.revoked_at) if credential.revoked_at else None,
+    }
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+@keys_group.command("create")
+@setting_options(*STORE_OPTIONS)
+@click.option("--name", default="command line", show_default=True, help="What it is for.")
+@click.option("--read-only", is_flag=True, help="May not change anything.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def create_key(name: str, read_only: bool, as_json: bool, **options: Any) -> None:
+    """Create an API token for the RealtimeKit API; it is shown only now."""
+
+    async def work() -> tuple[Credential, str]:
+        store = await open_store(Settings(**options))
+        try:
+            scope, _ = await accounts.ensure_organization(store)
+            rights = frozenset({Right.READ}) if read_only else frozenset(Right)
+            return await accounts.create_credential(scope, CredentialKind.API_TOKEN, name, rights=rights)
+        finally:
+            await store.database.close()
+
+    configure_logs("error", as_json=False)
+    credential, secret = uvloop.run(work())
+    if as_json:
+        _print_json({**_shown(credential), "token": secret})
+    else:
+        click.echo(f"Account id  {credential.organization_id}\nAPI token   {secret}")
+
+
+@keys_group.command("list")
+@setting_options(*STORE_OPTIONS)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def list_keys(as_json: bool, **options: Any) -> None:
+    """List tokens; their secrets are not stored."""
+
+    async def work() -> list[Credential]:
+        store = await open_store(Settings(**options))
+        try:
+            scope, _ = await accounts.ensure_organization(store)
+            return await accounts.list_credentials(scope)
+        finally:
+            await store.database.close()
+
+    configure_logs("error", as_json=False)
+    found = uvloop.run(work())
+    if as_json:
+        _print_json([_shown(credential) for credential in found])
+        return
+    for credential in found:
+        state = "revoked" if credential.revoked_at else "active "
+        click.echo(f"{credential.id}  {state}  {iso_ms(credential.created_at)}  {credential.name}")
+
+
+@keys_group.command("revoke")
+@setting_options(*STORE_OPTIONS)
+@click.argument("key_id")
+def revoke_key(key_id: str, **options: Any) -> None:
+    """Stop a token from working."""
+
+    async def work() -> None:
+        store = await open_store(Settings(**options))
+        try:
+            scope, _ = await accounts.ensure_organization(store)
+            await accounts.revoke_credential(scope, CredentialId(key_id))
+        finally:
+            await store.database.close()
+
+    configure_logs("error", as_json=False)
+    uvloop.run(work())
+    click.echo("Revoked.")
+
+
+@main.command("demo")
+@setting_options(*STORE_OPTIONS, "public_url", "host", "port", "tls")
+@click.option("--title", default="Demo meeting", show_default=True)
+@click.option("--kind", type=click.Choice(sorted(KINDS)), default="group_call", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def demo_command(title: str, kind: str, as_json: bool, **options: Any) -> None:
+    """Create a meeting and print a join link for each role."""
+    settings = Settings(**options)
+
+    async def work() -> Any:
+        store = await open_store(settings)
+        try:
+            scope, _ = await accounts.ensure_organization(store)
+            return await Demo(scope, await ParticipantTokens.of_store(store)).create(title, kind)
+        finally:
+            await store.database.close()
+
+    configure_logs("error", as_json=False)
+    made = uvloop.run(work())
+    url = public_url(settings, settings.port)
+    if as_json:
+        _print_json(
+            {
+                "meeting_id": made.id,
+                "title": made.title,
+                "links": [
+                    {
+                        "role": link.role,
+                        "preset": link.preset,
+                        "token": link.token,
+                        "url": f"{url}/meet#token={link.token}",
+                    }
+                    for link in made.links
+                ],
+            }
+        )
+        return
+    for link in made.links:
+        click.echo(f"{link.role:<12}  {url}/meet#token={link.token}")
+
+
+@main.command("version")
+def version_command() -> None:
+    """Print the version."""
+    click.echo(f"parley {__version__}")

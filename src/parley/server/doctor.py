@@ -1,0 +1,205 @@
+"""`parley doctor`: real checks of everything a call needs, each with the setting that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from parley.base.errors import ParleyError
+from parley.base.settings import Settings
+from parley.bus import RedisBus
+from parley.media.janus.config import JanusOptions
+from parley.media.janus.engine import JanusEngine
+from parley.server.app import open_store
+from parley.server.serve import LOOPBACK, public_url
+from parley.web.files import DIST
+
+Grade = Literal["good", "note", "bad"]
+CHECK_TIMEOUT_S = 20.0
+LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    grade: Grade
+    subject: str
+    sentence: str
+
+
+Check = Callable[[Settings], Awaitable[list[Finding]]]
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Run every check; one that fails or hangs is a finding, not an end."""
+    findings: list[Finding] = []
+    for check in (_data, _database, _redis, _media, _ports, _relay, _address, _pages):
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                findings += await check(settings)
+        except ParleyError as failed:
+            findings.append(Finding("bad", check.__name__.strip("_"), failed.message))
+        except TimeoutError:
+            findings.append(Finding("bad", check.__name__.strip("_"), "did not answer in time"))
+        except OSError as failed:
+            findings.append(Finding("bad", check.__name__.strip("_"), str(failed)))
+    return findings
+
+
+async def _data(settings: Settings) -> list[Finding]:
+    folder = settings.folder
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        sentence = f"{folder} has only {free >> 20} MB left; choose another with --data."
+        return [Finding("bad", "data folder", sentence)]
+    return [Finding("good", "data folder", f"{folder}, {free >> 30} GB free")]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    store = await open_store(settings)
+    await store.database.close()
+    kind = "PostgreSQL" if settings.database_url else "SQLite"
+    return [Finding("good", "database", f"{kind} answers and its schema is up to date")]
+
+
+async def _redis(settings: Settings) -> list[Finding]:
+    if not settings.redis_url:
+        return [Finding("good", "bus", "in-process: right for one server (--redis-url for several)")]
+    bus = await RedisBus.open(settings.redis_url)
+    try:
+        await bus.get("doctor")
+    finally:
+        await bus.close()
+    return [Finding("good", "bus", "Redis answers")]
+
+
+async def _media(settings: Settings) -> list[Finding]:
+    if not settings.media:
+        return [Finding("note", "media engine", "switched off (--no-media): no audio or video")]
+    engine = JanusEngine(
+        JanusOptions(
+            binary=settings.janus_binary or None,
+            rtp_ports=settings.rtp_port_range,
+            public_addresses=settings.media_addresses,
+            interfaces=settings.media_interfaces,
+            ice_lite=settings.ice_lite,
+        )
+    )
+    try:
+        await engine.start()
+        room = await engine.open_room("doctor")
+        await room.close()
+        status = engine.status()
+        return [Finding("good", "media engine", f"Janus {status.version} starts and opens a room")]
+    finally:
+        await engine.stop()
+
+
+async def _ports(settings: Settings) -> list[Finding]:
+    """Send a datagram to each of our own addresses on a media port: firewalls on this host show up."""
+    addresses = settings.media_interfaces or tuple(_own_addresses())
+    if not addresses:
+        return [
+            Finding(
+                "bad",
+                "network",
+                "this machine has no address but loopback, which the media engine cannot use",
+            )
+        ]
+    first, last = settings.rtp_port_range
+    findings = []
+    for address in addresses:
+        try:
+            reached = await asyncio.to_thread(_udp_round_trip, address, first, last)
+        except OSError:
+            continue  # an interface name or prefix, or an address that is gone
+        if reached:
+            findings.append(Finding("good", "media ports", f"UDP {first}-{last} reach {address} from here"))
+        else:
+            sentence = f"UDP {first}-{last} on {address} are blocked; open them or choose --rtp-ports."
+            findings.append(Finding("bad", "media ports", sentence))
+    return findings
+
+
+def _own_addresses() -> list[str]:
+    """The address packets to the outside leave from; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: connecting a datagram socket only picks a route
+        except OSError:
+            return []
+        address: str = probe.getsockname()[0]
+    return [] if address.startswith("127.") else [address]
+
+
+def _udp_round_trip(address: str, first: int, last: int) -> bool:
+    for port in range(first, min(last, first + 50) + 1):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            try:
+                receiver.bind((address, port))
+            except OSError:
+                continue  # in use, by a running server perhaps
+            receiver.settimeout(1)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"parley", (address, port))
+            try:
+                return receiver.recv(16) == b"parley"
+            except TimeoutError:
+                return False
+    raise OSError("no free port")
+
+
+async def _relay(settings: Settings) -> list[Finding]:
+    urls = [url for url in settings.ice_urls if url.startswith("turn")]
+    if not urls and not settings.coturn_address:
+        sentence = "none: people behind strict firewalls cannot connect (--ice-urls or --coturn-address)"
+        return [Finding("note", "TURN relay", sentence)]
+    findings = []
+    for url in urls:
+        host, _, port = url.partition(":")[2].partition("?")[0].rpartition(":")
+        try:
+            await asyncio.get_running_loop().getaddrinfo(host or port, int(port) if host else 3478)
+            findings.append(Finding("good", "TURN relay", f"{url} resolves"))
+        except (OSError, ValueError):
+            findings.append(Finding("bad", "TURN relay", f"{url} cannot be resolved"))
+    if settings.coturn_address:
+        found = shutil.which("turnserver")
+        grade: Grade = "good" if found else "bad"
+        findings.append(
+            Finding(grade, "TURN relay", "coturn is installed" if found else "install the package coturn")
+        )
+    return findings
+
+
+async def _address(settings: Settings) -> list[Finding]:
+    url = urlsplit(public_url(settings, settings.port))
+    if url.scheme != "https" and url.hostname not in LOOPBACK:
+        sentence = f"{url.geturl()} is not https: browsers give no camera or microphone there (--tls)."
+        return [Finding("bad", "public address", sentence)]
+    server = None
+    try:
+        server = await asyncio.start_server(_ignore, settings.host, settings.port)
+    except OSError:
+        return [Finding("note", "public address", f"{url.geturl()}; port {settings.port} is in use")]
+    finally:
+        if server is not None:
+            server.close()
+            await server.wait_closed()
+    return [Finding("good", "public address", url.geturl())]
+
+
+async def _ignore(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def _pages(_: Settings) -> list[Finding]:
+    if (DIST / "meet.html").is_file():
+        return [Finding("good", "pages", "the meeting page is built")]
+    return [Finding("bad", "pages", "the meeting page is not built: make setup")]

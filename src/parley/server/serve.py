@@ -1,0 +1,129 @@
+"""Running the server: one listening socket, REST, sockets and pages on it, until a signal."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import click
+import uvicorn
+
+from parley import __version__
+from parley.base.errors import ParleyError
+from parley.base.settings import Settings
+from parley.server.app import Parley
+from parley.server.demo import Demo
+from parley.server.tls import certificate_files
+from parley.stream.http import HttpProtocol
+from parley.stream.websocket import websocket_protocol
+
+BACKLOG = 4096
+GRACEFUL_S = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class CannotListen(ParleyError):
+    """The address is taken or not ours."""
+
+    code = "cannot_listen"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket.
+
+    Raises:
+        CannotListen: says why.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as refused:
+        raise CannotListen(
+            f"Cannot listen on {host}:{port} ({refused.strerror}). Choose another port with --port."
+        ) from refused
+    bound.setblocking(False)
+    return bound
+
+
+def public_url(settings: Settings, port: int) -> str:
+    """Where browsers reach the server."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme = "https" if settings.tls or settings.tls_certificate else "http"
+    # Browsers give camera and microphone only to https pages and to localhost.
+    anywhere = settings.host in LOOPBACK or settings.host in ("0.0.0.0", "::")  # noqa: S104
+    host = "localhost" if anywhere else settings.host
+    return f"{scheme}://{host}:{port}"
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises:
+        ParleyError: the server cannot start; the message says what to do.
+    """
+    bound = listen(settings.host, settings.port)
+    url = public_url(settings, bound.getsockname()[1])
+    certificate, key = await certificate_files(settings, url)
+    async with Parley(settings, url) as parley:
+        config = uvicorn.Config(
+            parley.asgi,
+            http=HttpProtocol,
+            ws=websocket_protocol(parley.socket_routes(), trusted_proxies=settings.trusted_proxies),
+            interface="asgi3",
+            lifespan="off",
+            loop="uvloop",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=GRACEFUL_S,
+            backlog=BACKLOG,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        )
+        server = _Server(config, parley)
+        await server.serve(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it listens."""
+
+    def __init__(self, config: uvicorn.Config, parley: Parley) -> None:
+        super().__init__(config)
+        self._parley = parley
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then print the addresses."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            await print_banner(self._parley)
+
+
+async def print_banner(parley: Parley) -> None:
+    """Tell a newcomer what to open and what to do next."""
+    url = parley.public_url
+    say = click.echo
+    say(f"\nParley {__version__} is running.\n")
+    say(f"  Start page      {url}/")
+    say(f"  API reference   {url}/docs/api")
+    if parley.settings.demo:
+        demo = await Demo(parley.scope, parley.tokens).create("Demo meeting", "group_call")
+        say("\n  A demo meeting is ready. Open these in two browsers (or a browser and a private window):")
+        for link in demo.links[:2]:
+            say(f"    {link.role:<12}  {url}/meet#token={link.token}")
+    first = parley.first_start
+    say(f"\n  RealtimeKit API {url}/client/v4")
+    say(f"  Account id      {first.organization_id}")
+    if first.token:
+        say(f"  API token       {first.token}")
+        say("                  Keep it: it is shown only now. More: parley keys create")
+    if parley.media_problem:
+        say(f"\n  No audio or video: {parley.media_problem}")
+        say("  Everything else works. `parley doctor` tells more.")
+    say(f"\n  Data            {parley.settings.folder}")
+    say("  Stop            Ctrl+C\n")
