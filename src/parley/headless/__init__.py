@@ -1,0 +1,18 @@
+"""Participants without a browser: they join, speak, show a picture, listen, chat and leave.
+
+For demonstrations, load tests and end-to-end tests. A participant speaks the protocol of the official
+RealtimeKit client (`rtk-client-protocol.md`) and carries real media.
+
+    bootstrap.py    token, meeting and relay servers over HTTP
+    socket.py       the protobuf socket: requests, answers, notices
+    descriptions.py session descriptions of a client that has one connection for each direction
+    transport.py    ICE and DTLS of one connection, made of aiortc's building blocks
+    sending.py      the connection towards the server, and what is published on it
+    receiving.py    the connection from the server: counted or decoded
+    sources.py      a tone and a moving picture encoded once, or a file
+    roster.py       who is there and what they publish
+    client.py       `HeadlessClient`: one participant
+    run.py          `parley join`
+
+A client owns its tasks and connections: `leave`, or the end of the session, stops all of them.
+"""
