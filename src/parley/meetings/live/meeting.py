@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import structlog
 
-from parley.accounts.scope import AppScope, Change
-from parley.base.errors import Conflict, NotAllowed, StateForbids
-from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId, new_uuid
+from parley.accounts.scope import AppScope
+from parley.base.errors import NotAllowed, StateForbids
+from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.base.text import clean_line
 from parley.media.pool import MediaPool
-from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
 from parley.meetings.live import invitations, store
 from parley.meetings.live.breakout import Breakout
 from parley.meetings.live.chat import Chat
@@ -27,6 +24,7 @@ from parley.meetings.live.notices import Kicked, MediaJoined, Notice, PeerJoined
 from parley.meetings.live.peer import Link, LivePeer, PeerState, patched
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
+from parley.meetings.live.record import SessionRecord
 from parley.meetings.live.stage import StageManager
 from parley.meetings.live.values import SharedValues
 from parley.meetings.model import (
@@ -35,15 +33,11 @@ from parley.meetings.model import (
     Meeting,
     MeetingStatus,
     Participant,
-    Peer,
-    PeerEventName,
     Session,
     SessionRole,
-    SessionSettings,
     StageState,
 )
 from parley.meetings.presets import Preset
-from parley.store.errors import AlreadyExists
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +60,7 @@ class LiveMeeting:
         self.scope = scope
         self.meeting = meeting
         self.family = family
-        self.session: Session | None = None
+        self.record = SessionRecord(scope)
         self.peers: dict[PeerId, LivePeer] = {}
         self.roles: dict[ParticipantId, SessionRole] = {}
         self.lobby = Lobby(self)
@@ -79,8 +73,6 @@ class LiveMeeting:
         self.media = Media(self, pool)
         self._lifecycle = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
-        self._lost: dict[PeerId, Peer] = {}
-        """Peers of before a restart that may still come back."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._removed: set[PeerId] = set()
 
@@ -88,6 +80,11 @@ class LiveMeeting:
     def id(self) -> MeetingId:
         """The meeting's id."""
         return self.meeting.id
+
+    @property
+    def session(self) -> Session | None:
+        """The running session, if somebody has joined."""
+        return self.record.session
 
     # --- who is there -------------------------------------------------------------------------
 
@@ -218,7 +215,10 @@ class LiveMeeting:
             if self.lobby.holds(peer):
                 self.lobby.enter(peer)
                 return False
-            await self._enter(peer)
+            parent_id = await self.family.session_of_parent(self)
+            await self.record.join(peer, self.joined(), meeting, parent_id)
+            peer.state = PeerState.JOINED
+            self._cancel_idle()
         self._tell_joined(peer)
         self.lobby.somebody_joined(peer)
         self.breakout.changed()
@@ -246,126 +246,6 @@ class LiveMeeting:
             notice = MediaJoined(peer.info(), [p.info() for p in peer.media.producers.values()])
             self.tell(notice, but=peer, to=lambda x: _sees_only_stage(x) and x.media.is_joined)
 
-    async def _enter(self, peer: LivePeer) -> None:
-        peer.joined_at = self.scope.now()
-        parent_id = await self.family.session_of_parent(self)
-        async with self.scope.change() as change:
-            session = self.session
-            if session is None and not peer.is_service:
-                session = await self._start_session(change, peer.joined_at, parent_id)
-            if session is not None:
-                entering = [p for p in self.joined() if not p.is_recorded] + [peer]
-                live = self._count() + (0 if peer.is_service else 1)
-                session = msgspec.structs.replace(
-                    session,
-                    live_participants=live,
-                    max_concurrent_participants=max(live, session.max_concurrent_participants),
-                    idle_since=None,
-                )
-                for each in entering:
-                    await self._record_join(change, session, each)
-                await store.count_session(
-                    change,
-                    session.id,
-                    live=live,
-                    most=session.max_concurrent_participants,
-                    connected_ms=0,
-                    idle_since=None,
-                )
-        peer.state = PeerState.JOINED
-        self._lost.pop(peer.id, None)
-        if session is not None:
-            for each in self.joined():
-                each.is_recorded = True
-        self.session = session
-        self._cancel_idle()
-
-    async def _start_session(self, change: Change, at: datetime, parent_id: SessionId | None) -> Session:
-        meeting = self.meeting
-        settings = SessionSettings(
-            session_keep_alive_s=meeting.session_keep_alive_s,
-            persist_chat=meeting.persist_chat,
-            record_on_start=meeting.record_on_start,
-            live_stream_on_start=meeting.live_stream_on_start,
-            summarize_on_end=meeting.summarize_on_end,
-            transcribe_on_end=meeting.transcribe_on_end,
-            recording_config=meeting.recording_config,
-            ai_config=meeting.ai_config,
-        )
-        session = Session(
-            id=SessionId(new_uuid()),
-            app_id=self.scope.app_id,
-            meeting_id=self.id,
-            parent_id=parent_id,
-            title=meeting.title or "",
-            settings=settings,
-            started_at=at,
-            created_at=at,
-            updated_at=at,
-        )
-        try:
-            await store.insert_session(change, session)
-        except AlreadyExists as elsewhere:
-            raise Conflict("This meeting is being served by another server.") from elsewhere
-        change.announce(
-            MeetingStarted(
-                meeting_id=self.id, session_id=session.id, title=session.title, started_at=at, created_at=at
-            )
-        )
-        return session
-
-    async def _record_join(self, change: Change, session: Session, peer: LivePeer) -> None:
-        now = change.now()
-        row = self._row(peer, session)
-        is_returning = peer.id in self._lost
-        if is_returning:  # a restarted server sees it again: it never left
-            row = msgspec.structs.replace(row, joined_at=self._lost[peer.id].joined_at)
-            peer.joined_at = row.joined_at
-        await store.put_peer(change, row)
-        for step in (PeerEventName.PEER_CREATED, PeerEventName.PEER_JOINING):
-            await store.add_peer_event(change, row, step, peer.socket_session_id, now)
-        if not row.is_hidden and not is_returning:
-            change.announce(ParticipantJoined(**self._event_fields(session, row)))
-
-    def _row(self, peer: LivePeer, session: Session) -> Peer:
-        assert peer.joined_at is not None
-        return Peer(
-            session_id=session.id,
-            id=peer.id,
-            app_id=self.scope.app_id,
-            participant_id=peer.participant.id,
-            custom_participant_id=peer.participant.custom_participant_id,
-            display_name=peer.name,
-            preset_id=peer.preset.id,
-            preset_name=peer.preset.name,
-            view_type=peer.preset.config.view_type,
-            is_hidden=peer.is_service,
-            joined_at=peer.joined_at,
-            created_at=peer.joined_at,
-            updated_at=peer.joined_at,
-        )
-
-    @staticmethod
-    def _event_fields(session: Session, row: Peer) -> dict[str, Any]:
-        return {
-            "meeting_id": session.meeting_id,
-            "session_id": session.id,
-            "title": session.title,
-            "started_at": session.started_at,
-            "created_at": session.created_at,
-            "peer_id": row.id,
-            "participant_id": row.participant_id,
-            "custom_participant_id": row.custom_participant_id,
-            "display_name": row.display_name,
-            "preset_name": row.preset_name,
-            "joined_at": row.joined_at,
-        }
-
-    def _count(self) -> int:
-        """Joined peers that count: service peers do not, those that may return after a restart do."""
-        here = sum(1 for peer in self.joined() if not peer.is_service)
-        return here + sum(1 for row in self._lost.values() if not row.is_hidden)
-
     # --- leaving ------------------------------------------------------------------------------
 
     async def leave(self, peer: LivePeer, reason: LeaveReason) -> None:
@@ -382,8 +262,9 @@ class LiveMeeting:
             self.peers.pop(peer.id, None)
             self.spawn(self.media.release(peer))
             try:
-                if was is PeerState.JOINED and self.session is not None:
-                    await self._record_leave([self._row(peer, self.session)], self.scope.now(), reason)
+                if was is PeerState.JOINED:
+                    await self.record.leave(peer, self.joined(), reason)
+                    self.watch_idle()
             finally:
                 if was is PeerState.JOINED:
                     self._tell_left(peer)
@@ -397,46 +278,6 @@ class LiveMeeting:
         self.stage.peer_left(peer)
         self.controls.peer_left(peer)
         self.breakout.changed()
-
-    async def _record_leave(self, rows: list[Peer], at: datetime, reason: LeaveReason) -> None:
-        session = self.session
-        assert session is not None
-        async with self.scope.change() as change:
-            connected = await self._close_rows(change, session, rows, at, reason)
-            live = self._count()
-            idle_since = session.idle_since
-            if not live and idle_since is None:
-                idle_since = self.scope.now()
-            await store.count_session(
-                change,
-                session.id,
-                live=live,
-                most=session.max_concurrent_participants,
-                connected_ms=connected,
-                idle_since=idle_since,
-            )
-        self.session = msgspec.structs.replace(
-            session,
-            live_participants=live,
-            connected_ms=session.connected_ms + connected,
-            idle_since=idle_since,
-        )
-        self.watch_idle()
-
-    async def _close_rows(
-        self, change: Change, session: Session, rows: list[Peer], at: datetime, reason: LeaveReason
-    ) -> int:
-        """Close peers' rows; returns the connected time of those that count, in milliseconds."""
-        connected = 0
-        for row in rows:
-            left_at = max(at, row.joined_at)
-            if not await store.close_peer(change, session.id, row.id, left_at, reason):
-                continue
-            await store.add_peer_event(change, row, PeerEventName.PEER_LEAVING, "", left_at)
-            if not row.is_hidden:
-                connected += (left_at - row.joined_at) // timedelta(milliseconds=1)
-                change.announce(ParticipantLeft(**self._event_fields(session, row), left_at=left_at))
-        return connected
 
     def remove(self, peer: LivePeer) -> None:
         """Kick: tell the peer, then take it out; this page load cannot come back."""
@@ -460,7 +301,7 @@ class LiveMeeting:
     def watch_idle(self) -> None:
         """End the session when nobody comes within its keep-alive."""
         session = self.session
-        if session is None or self._count() or self.family.has_children_live(self):
+        if session is None or self.record.count(self.joined()) or self.family.has_children_live(self):
             self._cancel_idle()
             return
         if self._idle is None:
@@ -471,40 +312,16 @@ class LiveMeeting:
     async def _end_idle(self) -> None:
         self._idle = None
         await self._give_up_lost()
-        if not self._count() and not self.family.has_children_live(self):
+        if not self.record.count(self.joined()) and not self.family.has_children_live(self):
             await self.end(EndReason.ALL_PARTICIPANTS_LEFT)
 
     async def end(self, reason: EndReason) -> int:
         """End the session for everybody; returns how many peers were taken out. Twice is fine."""
         async with self._lifecycle:
-            session = self.session
+            leaving = self.joined()
+            session = await self.record.end(leaving, reason)
             if session is None:
                 return 0
-            leaving = self.joined()
-            now = self.scope.now()
-            rows = [self._row(peer, session) for peer in leaving] + list(self._lost.values())
-            async with self.scope.change() as change:
-                connected = await self._close_rows(change, session, rows, now, LeaveReason.ENDED)
-                await store.count_session(
-                    change,
-                    session.id,
-                    live=0,
-                    most=session.max_concurrent_participants,
-                    connected_ms=connected,
-                    idle_since=None,
-                )
-                if await store.end_session(change, session.id, reason):
-                    change.announce(
-                        MeetingEnded(
-                            meeting_id=self.id,
-                            session_id=session.id,
-                            title=session.title,
-                            started_at=session.started_at,
-                            created_at=session.created_at,
-                            ended_at=now,
-                            reason=reason,
-                        )
-                    )
             self._forget_session()
             for peer in [*leaving, *self.lobby.waiting()]:
                 self._dismiss(peer)
@@ -522,8 +339,6 @@ class LiveMeeting:
 
     def _forget_session(self) -> None:
         self._cancel_idle()
-        self.session = None
-        self._lost.clear()
         self.roles.clear()
         self.polls.forget()
         self.values.forget()
@@ -536,30 +351,20 @@ class LiveMeeting:
         session = await store.live_session(self.scope, self.id)
         if session is None:
             return
-        self.session = session
-        self._lost = {row.id: row for row in await store.open_peers(self.scope, session.id)}
+        await self.record.recover(session)
         self.roles = {role.participant_id: role for role in await store.roles(self.scope, session.id)}
         await self.polls.load(session.id)
         await self.values.load(session.id)
         seconds = session.keep_alive.total_seconds()
         loop = asyncio.get_running_loop()
         self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
-        if self._lost:
+        if self.record.lost:
             loop.call_later(seconds, lambda: self.spawn(self._give_up_lost()))
 
     async def _give_up_lost(self) -> None:
-        """Peers that did not return after a restart left when the old server was last alive."""
         async with self._lifecycle:
-            if not self._lost or self.session is None:
-                return
-            rows, self._lost = list(self._lost.values()), {}
-            await self._record_leave(rows, self.session.updated_at, LeaveReason.LOST)
-
-    async def mark_alive(self) -> None:
-        """Note in the store that the session is running."""
-        if self.session is not None and not self._lost:
-            async with self.scope.change() as change:
-                await store.mark_alive(change, self.session.id)
+            await self.record.give_up_lost(self.joined())
+        self.watch_idle()
 
     async def put_role(self, role: SessionRole) -> None:
         """Keep what a participant was granted for as long as the session lasts."""

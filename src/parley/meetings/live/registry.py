@@ -63,7 +63,7 @@ class MeetingRegistry:
             await asyncio.sleep(ALIVE_EVERY_S)
             for live in list(self._meetings.values()):
                 try:
-                    await live.mark_alive()
+                    await live.record.mark_alive()
                 except Exception:
                     log.exception("session_not_marked", meeting=live.id)
 
