@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -20,7 +20,7 @@ from parley.meetings.events import (
 )
 from parley.webhooks.ports import AppLabel
 
-EVENT_NAMES = (
+EventName = Literal[
     "meeting.started",
     "meeting.ended",
     "meeting.participantJoined",
@@ -30,7 +30,8 @@ EVENT_NAMES = (
     "livestreaming.statusUpdate",
     "meeting.transcript",
     "meeting.summary",
-)
+]
+EVENT_NAMES: tuple[EventName, ...] = get_args(EventName)
 """Every name a webhook can subscribe to, in the order of `GET webhooks/all`."""
 
 Body = dict[str, Any]

@@ -2,185 +2,175 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
 
-from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid
-from parley.base.ids import WebhookId, is_uuid
+from parley.base.ids import WebhookId
 from parley.base.text import storable
 from parley.base.times import iso_ms
 from parley.webhooks import service
 from parley.webhooks.model import Webhook, WebhookEdit, WebhookInput
 from parley.webhooks.signing import Signer
-from parley.wire.realtimekit.webhook_events import EVENT_NAMES
+from parley.wire.realtimekit.answers import One, Timestamp, Uuid
+from parley.wire.realtimekit.endpoint import AppCall, Routes
+from parley.wire.realtimekit.webhook_events import EVENT_NAMES, EventName
 
-NAME_LIMIT = 256
-URL_LIMIT = 2048
-_MAX_PORT = 65535
+routes = Routes("Webhooks")
+KEY_PATH = "/.well-known/webhooks.json"
+
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+HttpUrl = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        pattern=r"^[hH][tT][tT][pP][sS]?://[^\s/?#]+\S*$",
+        extra_json_schema={"format": "uri"},
+    ),
+]
+Events = Annotated[list[EventName], Meta(min_length=1)]
 
 
-class WebhookShape(msgspec.Struct):
-    """A webhook as REST shows it."""
+class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook as it is created or replaced."""
 
-    id: str
+    name: Name
+    url: HttpUrl
+    events: Events
+    enabled: bool | None = None
+    """True when absent."""
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; nothing here can be cleared, so null leaves a value as it is."""
+
+    name: Name | None = None
+    url: HttpUrl | None = None
+    events: Events | None = None
+    enabled: bool | None = None
+
+
+class WebhookShape(msgspec.Struct, frozen=True):
+    """A webhook."""
+
+    id: Uuid
     name: str
     url: str
     enabled: bool
-    events: list[str]
-    created_at: str
-    updated_at: str
-
-    @classmethod
-    def of(cls, webhook: Webhook) -> WebhookShape:
-        """The shape of a webhook."""
-        return cls(
-            webhook.id,
-            webhook.name,
-            webhook.url,
-            webhook.is_enabled,
-            webhook.events,
-            iso_ms(webhook.created_at),
-            iso_ms(webhook.updated_at),
-        )
+    events: Sequence[str]
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
-async def list_webhooks(scope: AppScope) -> list[WebhookShape]:
-    """`GET {app}/webhooks`: everything, newest first, without paging."""
-    return [WebhookShape.of(webhook) for webhook in await service.list_webhooks(scope)]
+@routes.get("{app}/webhooks")
+async def list_webhooks(call: AppCall) -> One[list[WebhookShape]]:
+    """List the app's webhooks, newest first; all of them, without paging."""
+    return One([_shape(webhook) for webhook in await service.list_webhooks(call.scope)])
 
 
-def list_event_names() -> list[str]:
-    """`GET {app}/webhooks/all`: every event a webhook can subscribe to."""
-    return list(EVENT_NAMES)
+@routes.get("{app}/webhooks/all")
+async def list_event_names(call: AppCall) -> One[Sequence[str]]:
+    """List the events a webhook can subscribe to."""
+    return One(EVENT_NAMES)
 
 
-async def create_webhook(scope: AppScope, body: Mapping[str, Any]) -> WebhookShape:
-    """`POST {app}/webhooks`, answered with 201."""
-    return WebhookShape.of(await service.create_webhook(scope, read_input(body)))
+@routes.post("{app}/webhooks", status=201)
+async def create_webhook(call: AppCall, body: WebhookBody) -> One[WebhookShape]:
+    """Subscribe an endpoint to events of the app."""
+    return One(_shape(await service.create_webhook(call.scope, _input(body))))
 
 
-async def get_webhook(scope: AppScope, webhook_id: str) -> WebhookShape:
-    """`GET {app}/webhooks/{webhook_id}`."""
-    return WebhookShape.of(await service.get_webhook(scope, read_id(webhook_id)))
+@routes.get("{app}/webhooks/{webhook_id}")
+async def get_webhook(call: AppCall, webhook_id: str) -> One[WebhookShape]:
+    """Get a webhook."""
+    return One(_shape(await service.get_webhook(call.scope, _id(webhook_id))))
 
 
-async def replace_webhook(scope: AppScope, webhook_id: str, body: Mapping[str, Any]) -> WebhookShape:
-    """`PUT {app}/webhooks/{webhook_id}`."""
-    known = await service.get_webhook(scope, read_id(webhook_id))  # 404 comes before 400 (1.4)
-    return WebhookShape.of(await service.replace_webhook(scope, known.id, read_input(body)))
+@routes.put("{app}/webhooks/{webhook_id}")
+async def replace_webhook(call: AppCall, webhook_id: str, body: WebhookBody) -> One[WebhookShape]:
+    """Replace a webhook."""
+    return One(_shape(await service.replace_webhook(call.scope, _id(webhook_id), _input(body))))
 
 
-async def edit_webhook(scope: AppScope, webhook_id: str, body: Mapping[str, Any]) -> WebhookShape:
-    """`PATCH {app}/webhooks/{webhook_id}`."""
-    known = await service.get_webhook(scope, read_id(webhook_id))
-    return WebhookShape.of(await service.edit_webhook(scope, known.id, read_edit(body)))
+@routes.patch("{app}/webhooks/{webhook_id}")
+async def edit_webhook(call: AppCall, webhook_id: str, body: WebhookChange) -> One[WebhookShape]:
+    """Change some of a webhook."""
+    edit = WebhookEdit(
+        name=_checked_name(body.name) if body.name is not None else None,
+        url=_checked_url(body.url) if body.url is not None else None,
+        events=list(body.events) if body.events is not None else None,
+        is_enabled=body.enabled,
+    )
+    return One(_shape(await service.edit_webhook(call.scope, _id(webhook_id), edit)))
 
 
-async def delete_webhook(scope: AppScope, webhook_id: str) -> WebhookShape:
-    """`DELETE {app}/webhooks/{webhook_id}`: answered with the webhook as it was."""
-    return WebhookShape.of(await service.delete_webhook(scope, read_id(webhook_id)))
+@routes.delete("{app}/webhooks/{webhook_id}")
+async def delete_webhook(call: AppCall, webhook_id: str) -> One[WebhookShape]:
+    """Delete a webhook, what waits for it and its log; answers with the webhook as it was."""
+    return One(_shape(await service.delete_webhook(call.scope, _id(webhook_id))))
 
 
-def published_key(signer: Signer) -> dict[str, Any]:
-    """The whole body of `GET /.well-known/webhooks.json`, which needs no credential."""
-    return {"success": True, "data": {"publicKey": signer.public_key_pem}, "message": ""}
+def key_handler(signer: Signer) -> HTTPRouteHandler:
+    """`GET /.well-known/webhooks.json`, at the root of the origin and without a credential.
 
-
-def read_id(text: str) -> WebhookId:
-    """The id of the path.
-
-    Raises:
-        Invalid: not a UUID.
+    Receivers verify `rtk-signature` with the key it names (`realtimekit.md` 14.2).
     """
-    if not is_uuid(text):
-        raise Invalid('"id" must be a valid GUID', field="id")
+    body = {"success": True, "data": {"publicKey": signer.public_key_pem}, "message": ""}
+
+    @get(KEY_PATH, include_in_schema=False, sync_to_thread=False)
+    def published_key() -> dict[str, Any]:
+        """The key that signs webhooks."""
+        return body
+
+    return published_key
+
+
+def _id(text: str) -> WebhookId:
     return WebhookId(text.lower())
 
 
-def read_input(body: Mapping[str, Any]) -> WebhookInput:
-    """The body of POST and PUT; null and absent are the same, `enabled` is true then.
+def _shape(webhook: Webhook) -> WebhookShape:
+    return WebhookShape(
+        webhook.id,
+        webhook.name,
+        webhook.url,
+        webhook.is_enabled,
+        webhook.events,
+        iso_ms(webhook.created_at),
+        iso_ms(webhook.updated_at),
+    )
 
-    Raises:
-        Invalid: names the first failing field.
-    """
-    for name in ("name", "url", "events"):
-        if body.get(name) is None:
-            raise Invalid(f'"{name}" is required', field=name)
-    edit = read_edit(body)
-    assert edit.name is not None
-    assert edit.url is not None
-    assert edit.events is not None
+
+def _input(body: WebhookBody) -> WebhookInput:
     return WebhookInput(
-        name=edit.name,
-        url=edit.url,
-        events=edit.events,
-        is_enabled=True if edit.is_enabled is None else edit.is_enabled,
+        name=_checked_name(body.name),
+        url=_checked_url(body.url),
+        events=list(body.events),
+        is_enabled=body.enabled is not False,
     )
 
 
-def read_edit(body: Mapping[str, Any]) -> WebhookEdit:
-    """The body of PATCH; none of its fields can be cleared, so null leaves a value as it is.
-
-    Raises:
-        Invalid: names the first failing field.
-    """
-    name, url, events, enabled = (body.get(key) for key in ("name", "url", "events", "enabled"))
-    return WebhookEdit(
-        name=None if name is None else _name(name),
-        url=None if url is None else _url(url),
-        events=None if events is None else _events(events),
-        is_enabled=None if enabled is None else _enabled(enabled),
-    )
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not storable(value):
-        raise Invalid('"name" must be a string', field="name")
-    if not value.strip():
+def _checked_name(name: str) -> str:
+    if not name.strip():
         raise Invalid('"name" is not allowed to be empty', field="name")
-    if len(value) > NAME_LIMIT:
-        raise Invalid(f'"name" must be at most {NAME_LIMIT} characters long', field="name")
-    return value
+    if not storable(name):
+        raise Invalid('"name" must be a string', field="name")
+    return name
 
 
-def _url(value: Any) -> str:
-    if not isinstance(value, str) or not _is_http_url(value):
-        raise Invalid('"url" must be a valid uri with a scheme of http or https', field="url")
-    if len(value) > URL_LIMIT:
-        raise Invalid(f'"url" must be at most {URL_LIMIT} characters long', field="url")
-    return value
-
-
-def _is_http_url(text: str) -> bool:
-    if not text.isprintable() or any(character.isspace() for character in text):
-        return False
+def _checked_url(url: str) -> str:
+    """What the pattern cannot say: a host, a port that exists, nothing invisible."""
     try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:  # such as an unclosed bracket, or a port that is no number
-        return False
-    if port is not None and not 0 < port <= _MAX_PORT:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _events(value: Any) -> list[str]:
-    if not isinstance(value, list):
-        raise Invalid('"events" must be an array', field="events")
-    if not value:
-        raise Invalid('"events" must contain at least 1 items', field="events")
-    for index, name in enumerate(value):
-        if name not in EVENT_NAMES:
-            field = f"events[{index}]"
-            raise Invalid(f'"{field}" must be one of [{", ".join(EVENT_NAMES)}]', field=field)
-    return value
-
-
-def _enabled(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Invalid('"enabled" must be a boolean', field="enabled")
-    return value
+        parts = urlsplit(url)
+        is_usable = url.isprintable() and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as an unclosed bracket, or a port that is none
+        is_usable = False
+    if not is_usable:
+        raise Invalid('"url" must be a valid uri', field="url")
+    return url
