@@ -27,12 +27,14 @@ LAYERS: dict[str, int] = {
     "meetings": 2,
     "webhooks": 2,
     "wire": 3,
+    "headless": 4,
     "web": 4,
     "server": 4,
 }
 """A package imports packages of lower layers, and itself."""
 
 LAYER_EDGES: dict[tuple[str, str], str] = {
+    ("server", "headless"): "`parley join` is a command of the same program",
     ("server", "web"): "the server serves the pages",
 }
 """Edges inside one layer, with their reason. Between domains see below."""
@@ -71,7 +73,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "apsw": ("parley.store",),
     "asyncpg": ("parley.store",),
     "redis": ("parley.bus",),
-    "google.protobuf": ("parley.wire",),
+    "google.protobuf": ("parley.wire", "parley.headless"),  # both ends of the client protocol
 }
 """Where a library with an opinion about the architecture may be used; `*.store` is any domain's store."""
 

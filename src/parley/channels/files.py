@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
 
 from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
 from parley.base.errors import Conflict, Invalid, NotFound, TooLarge
-from parley.base.ids import AppId, FileId, MeetingId, ParticipantId, new_uuid
+from parley.base.ids import FileId, MeetingId, ParticipantId, new_uuid
 from parley.base.signing import SignedLinks
 from parley.base.text import clean_line
-from parley.base.times import to_ms
+from parley.channels import store
+from parley.channels.model import ChatFile
 from parley.store.blobs import Blob
 from parley.store.core import Store
-from parley.store.query import Query, SystemQuery, insert_row
-from parley.store.rows import RowMap
-from parley.store.schema import tables as t
 
 FOLDER = "/files/chat"
 UPLOAD_TIME = timedelta(minutes=10)
@@ -30,40 +27,6 @@ DOWNLOAD_TIME = timedelta(days=7)
 NAME_LIMIT = 200
 INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 """Shown by browsers in the page; everything else is only ever downloaded."""
-
-
-class ChatFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file, or the place for one (size None until it has arrived)."""
-
-    id: FileId
-    app_id: AppId
-    meeting_id: MeetingId
-    uploaded_by: ParticipantId
-    name: str
-    content_type: str | None
-    size_bytes: int | None
-    blob_key: str
-    created_at: datetime
-    expires_at: datetime | None
-
-
-_files = RowMap(ChatFile, t.files)
-_INSERT = insert_row(t.files)
-# The signature of the link has been checked, and it names the file.
-_BY_LINK = SystemQuery(select(*_files.columns).where(t.files.c.id == bindparam("id")))
-_ARRIVED = Query(
-    update(t.files)
-    .where(
-        t.files.c.app_id == bindparam("app_id"),
-        t.files.c.id == bindparam("id"),
-        t.files.c.size_bytes.is_(None),
-    )
-    .values(size_bytes=bindparam("size"), content_type=bindparam("type"), blob_key=bindparam("key"))
-)
-_EXPIRED = SystemQuery(select(*_files.columns).where(t.files.c.expires_at < bindparam("now")).limit(500))
-_FORGET = Query(
-    delete(t.files).where(t.files.c.app_id == bindparam("app_id"), t.files.c.id == bindparam("id"))
-)
 
 
 class ChatFiles:
@@ -96,7 +59,7 @@ class ChatFiles:
             expires_at=now + DOWNLOAD_TIME,
         )
         async with scope.change() as change:
-            await change.run(_INSERT, **_files.write(place))
+            await store.insert_file(change, place)
         path = f"{FOLDER}/{file_id}/{quote(name)}"
         put = self._links.query("PUT", f"{FOLDER}/{file_id}", now + UPLOAD_TIME)
         get = self._links.query("GET", f"{FOLDER}/{file_id}", now + DOWNLOAD_TIME)
@@ -132,7 +95,7 @@ class ChatFiles:
         kind = content_type if content_type in INLINE_TYPES else "application/octet-stream"
         scope = await self._scope_of(place)
         async with scope.change() as change:
-            is_first = await change.run(_ARRIVED, id=file_id, size=size, type=kind, key=key)
+            is_first = await store.complete_file(change, file_id, size, kind, key)
         if not is_first:
             await self._store.blobs.delete(key)
             raise Conflict("This file has been uploaded already.")
@@ -151,20 +114,19 @@ class ChatFiles:
 
     async def sweep(self) -> int:
         """Remove expired files; returns how many."""
-        rows = await self._store.database.all(_EXPIRED, now=to_ms(self._store.clock.now()))
-        for row in rows:
-            old = _files.read(row)
+        expired = await store.expired_files(self._store.database, self._store.clock.now())
+        for old in expired:
             await self._store.blobs.delete(old.blob_key)
             scope = await self._scope_of(old)
             async with scope.change() as change:
-                await change.run(_FORGET, id=old.id)
-        return len(rows)
+                await store.forget_file(change, old.id)
+        return len(expired)
 
     async def _find(self, file_id: FileId) -> ChatFile:
-        row = await self._store.database.one(_BY_LINK, id=file_id)
-        if row is None:
+        found = await store.file_by_link(self._store.database, file_id)
+        if found is None:
             raise NotFound("No such file.")
-        return _files.read(row)
+        return found
 
     async def _scope_of(self, file: ChatFile) -> AppScope:
         return await app_scope(self._store, file.app_id, f"file:{file.id}")

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import msgspec
 
-from parley.base.ids import AppId, MessageId, ParticipantId, PeerId, SessionId
+from parley.base.ids import AppId, FileId, MeetingId, MessageId, ParticipantId, PeerId, SessionId
 
 TEXT_LIMIT = 2_000
 """Characters of a text message; the official UI kit's own limit."""
@@ -51,3 +51,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     def is_visible_to(self, participant_id: ParticipantId) -> bool:
         """Whether that participant may read it."""
         return not self.recipient_ids or participant_id in self.recipient_ids
+
+
+class ChatFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, or the place for one (size None until it has arrived)."""
+
+    id: FileId
+    app_id: AppId
+    meeting_id: MeetingId
+    uploaded_by: ParticipantId
+    name: str
+    content_type: str | None
+    size_bytes: int | None
+    blob_key: str
+    created_at: datetime
+    expires_at: datetime | None

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
-from parley.base.ids import MessageId, ParticipantId, SessionId
+from parley.base.ids import FileId, MessageId, ParticipantId, SessionId
 from parley.base.times import to_ms
-from parley.channels.model import Message
-from parley.store.query import Query, insert_row, like_pattern, upsert
+from parley.channels.model import ChatFile, Message
+from parley.store.ports import Database
+from parley.store.query import Query, SystemQuery, insert_row, like_pattern, upsert
 from parley.store.rows import RowMap
 from parley.store.schema import tables as t
 
@@ -45,6 +46,26 @@ _DELETE = Query(
     delete(t.messages).where(
         m.app_id == bindparam("app_id"), m.channel_id == bindparam("channel"), m.id == bindparam("id")
     )
+)
+
+_files = RowMap(ChatFile, t.files)
+_INSERT_FILE = insert_row(t.files)
+# The signature of the link has been checked, and it names the file.
+_FILE_BY_LINK = SystemQuery(select(*_files.columns).where(t.files.c.id == bindparam("id")))
+_FILE_ARRIVED = Query(
+    update(t.files)
+    .where(
+        t.files.c.app_id == bindparam("app_id"),
+        t.files.c.id == bindparam("id"),
+        t.files.c.size_bytes.is_(None),
+    )
+    .values(size_bytes=bindparam("size"), content_type=bindparam("type"), blob_key=bindparam("key"))
+)
+_FILES_EXPIRED = SystemQuery(
+    select(*_files.columns).where(t.files.c.expires_at < bindparam("now")).limit(500)
+)
+_FORGET_FILE = Query(
+    delete(t.files).where(t.files.c.app_id == bindparam("app_id"), t.files.c.id == bindparam("id"))
 )
 
 
@@ -138,3 +159,29 @@ async def page(
         "pattern": like_pattern(search) if search is not None else None,
     }
     return [_messages.read(row) for row in await scope.all(query, **params)]
+
+
+async def insert_file(change: Change, file: ChatFile) -> None:
+    """Add a file, or the place for one."""
+    await change.run(_INSERT_FILE, **_files.write(file))
+
+
+async def file_by_link(database: Database, file_id: FileId) -> ChatFile | None:
+    """The file that a checked link names."""
+    row = await database.one(_FILE_BY_LINK, id=file_id)
+    return _files.read(row) if row else None
+
+
+async def complete_file(change: Change, file_id: FileId, size: int, content_type: str, key: str) -> bool:
+    """Note that the content has arrived; False when it had already."""
+    return bool(await change.run(_FILE_ARRIVED, id=file_id, size=size, type=content_type, key=key))
+
+
+async def expired_files(database: Database, now: datetime) -> list[ChatFile]:
+    """Some of the files whose time is over."""
+    return [_files.read(row) for row in await database.all(_FILES_EXPIRED, now=to_ms(now))]
+
+
+async def forget_file(change: Change, file_id: FileId) -> None:
+    """Remove a file's row."""
+    await change.run(_FORGET_FILE, id=file_id)

@@ -16,6 +16,7 @@ from parley.base.errors import ParleyError
 from parley.base.ids import CredentialId
 from parley.base.settings import Settings
 from parley.base.times import iso_ms
+from parley.headless.run import join_command
 from parley.meetings.tokens import ParticipantTokens
 from parley.server.app import open_store
 from parley.server.demo import KINDS, Demo
@@ -220,6 +221,9 @@ def demo_command(title: str, kind: str, as_json: bool, **options: Any) -> None:
         return
     for link in made.links:
         click.echo(f"{link.role:<12}  {url}/meet#token={link.token}")
+
+
+main.add_command(join_command)
 
 
 @main.command("version")

@@ -14,7 +14,7 @@ from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.base.text import clean_line
 from parley.media.pool import MediaPool
-from parley.meetings.live import invitations, store
+from parley.meetings.live import store
 from parley.meetings.live.breakout import Breakout
 from parley.meetings.live.chat import Chat
 from parley.meetings.live.controls import Controls
@@ -38,6 +38,7 @@ from parley.meetings.model import (
     StageState,
 )
 from parley.meetings.presets import Preset
+from parley.meetings.service import get_meeting
 
 log = structlog.get_logger(__name__)
 
@@ -207,7 +208,7 @@ class LiveMeeting:
             if peer.is_joined:
                 self._tell_joined(peer)
                 return True
-            meeting = await invitations.meeting_of(self.scope, self.id)
+            meeting = await get_meeting(self.scope, self.id)
             if meeting.status is MeetingStatus.INACTIVE:
                 raise NotAllowed("Meeting is inactive")
             self.meeting = meeting

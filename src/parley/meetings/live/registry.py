@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -14,12 +15,14 @@ from parley.base.ids import AppId, MeetingId, ParticipantId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.media.pool import MediaPool
 from parley.meetings.events import ParticipantRemoved
-from parley.meetings.live import invitations
 from parley.meetings.live import store as live_store
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import PollView
 from parley.meetings.live.peer import LivePeer
-from parley.meetings.model import EndReason, Session
+from parley.meetings.model import EndReason, Participant, Session
+from parley.meetings.participants import get_participant_with_preset
+from parley.meetings.presets import Preset
+from parley.meetings.service import get_meeting
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
 from parley.store.outbox import Announced
@@ -27,6 +30,14 @@ from parley.store.outbox import Announced
 log = structlog.get_logger(__name__)
 ALIVE_EVERY_S = 15.0
 """How often running sessions are marked; after a crash, people left at the last mark."""
+
+
+class Admission(NamedTuple):
+    """A participant at the door of a running meeting."""
+
+    live: LiveMeeting
+    participant: Participant
+    preset: Preset
 
 
 class MeetingRegistry:
@@ -93,7 +104,7 @@ class MeetingRegistry:
         async with self._opening:
             known = self._meetings.get(meeting_id)
             if known is None:
-                meeting = await invitations.meeting_of(scope, meeting_id)
+                meeting = await get_meeting(scope, meeting_id)
                 family = _Family(self, scope)
                 known = LiveMeeting(scope, meeting, self._pool, family)
                 await known.recover()
@@ -115,19 +126,17 @@ class MeetingRegistry:
             del self._meetings[live.id]
             live.detach()
 
-    async def admit(
-        self, scope: AppScope, meeting_id: MeetingId, participant_id: ParticipantId
-    ) -> tuple[LiveMeeting, invitations.Invitation]:
+    async def admit(self, scope: AppScope, meeting_id: MeetingId, participant_id: ParticipantId) -> Admission:
         """The meeting a participant's token names, and the invitation behind it.
 
         Raises:
             NotFound: no such participant, or the token names neither their meeting nor one of its rooms.
         """
-        invitation = await invitations.invitation(scope, participant_id)
+        participant, preset, _ = await get_participant_with_preset(scope, participant_id)
         live = await self.open(scope, meeting_id)
-        if invitation.participant.meeting_id not in (live.id, live.meeting.parent_id):
+        if participant.meeting_id not in (live.id, live.meeting.parent_id):
             raise NotFound(f"No participant found with id {participant_id}")
-        return live, invitation
+        return Admission(live, participant, preset)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """The meeting object to connect to: between a handshake and its end it may have been freed."""

@@ -30,10 +30,8 @@ from parley.base.ids import FileId
 from parley.base.times import to_ms
 from parley.channels.files import INLINE_TYPES, ChatFiles
 from parley.media.turn import IceOptions, ice_servers
-from parley.meetings.live.invitations import Invitation
-from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.peer import LivePeer
-from parley.meetings.live.registry import MeetingRegistry
+from parley.meetings.live.registry import Admission, MeetingRegistry
 from parley.meetings.model import MeetingStatus
 from parley.meetings.presets import require
 from parley.wire.realtimekit.client.auth import ParticipantAuth
@@ -65,9 +63,7 @@ class ClientHttpContext:
 
 
 def _json(body: Any, status: int = 200) -> Response[bytes]:
-    return Response(
-        msgspec.json.encode(body), status_code=status, media_type="application/json"
-    )
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
 
 
 def _refused(_: Request[Any, Any, Any], error: ParleyError) -> Response[bytes]:
@@ -86,18 +82,17 @@ class _Handlers:
     def __init__(self, context: ClientHttpContext) -> None:
         self.context = context
 
-    async def caller(self, request: Request[Any, Any, Any]) -> tuple[AppScope, LiveMeeting, Invitation]:
-        """The meeting and invitation of the request's token."""
+    async def caller(self, request: Request[Any, Any, Any]) -> tuple[AppScope, Admission]:
+        """Whom the request's token speaks for."""
         claims, scope = await self.context.auth.of_header(request.headers)
-        live, invitation = await self.context.registry.admit(scope, claims.meeting_id, claims.participant_id)
-        return scope, live, invitation
+        registry = self.context.registry
+        return scope, await registry.admit(scope, claims.meeting_id, claims.participant_id)
 
     async def details(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Everything a client needs to begin."""
-        scope, live, invitation = await self.caller(request)
+        scope, (live, person, preset) = await self.caller(request)
         if live.meeting.status is MeetingStatus.INACTIVE and live.session is None:
             raise NotAllowed("Meeting is inactive")
-        person, preset = invitation.participant, invitation.preset
         # null in one of these makes the client's join fail: absent members are left out.
         optional = {"name": person.name, "picture": person.picture}
         return {
@@ -120,9 +115,10 @@ class _Handlers:
             },
         }
 
-    def uploader(self, live: LiveMeeting, invitation: Invitation) -> LivePeer:
+    @staticmethod
+    def uploader(admission: Admission) -> LivePeer:
         """The joined peer on whose behalf a file is uploaded."""
-        for peer in live.peers_of([invitation.participant.id]):
+        for peer in admission.live.peers_of([admission.participant.id]):
             chat = peer.permissions.chat
             may = (chat.public.can_send and chat.public.files) or (
                 chat.private.can_send and chat.private.files
@@ -148,13 +144,13 @@ def client_router(context: ClientHttpContext) -> Router:
 
     @post("/v2/meetings/chat-upload", status_code=200)
     async def chat_upload(request: Request[Any, Any, Any]) -> Response[bytes]:
-        scope, live, invitation = await handlers.caller(request)
-        peer = handlers.uploader(live, invitation)
+        scope, admission = await handlers.caller(request)
+        peer = handlers.uploader(admission)
         body = await _body(request)
         name = body.get("filename")
         if not isinstance(name, str):
             raise Invalid('"filename" is required', field="filename")
-        put_path, get_path = await context.files.reserve(scope, live.id, peer.participant.id, name)
+        put_path, get_path = await context.files.reserve(scope, admission.live.id, peer.participant.id, name)
         origin = _origin(request, context.public_url)
         return _json({"data": {"put_location": origin + put_path, "get_location": origin + get_path}})
 

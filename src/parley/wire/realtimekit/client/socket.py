@@ -13,11 +13,10 @@ from google.protobuf.message import DecodeError, Message
 from parley.base.errors import NotAllowed, NotFound, ParleyError, TooMany, Unauthenticated
 from parley.base.ids import MeetingId, PeerId, is_uuid, new_uuid
 from parley.base.tasks import cancel_and_wait
-from parley.meetings.live.invitations import Invitation
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import Notice
 from parley.meetings.live.peer import LivePeer
-from parley.meetings.live.registry import MeetingRegistry
+from parley.meetings.live.registry import Admission, MeetingRegistry
 from parley.stream.sockets import Rejection, Socket, UpgradeRequest
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.auth import ParticipantAuth
@@ -85,15 +84,15 @@ class ClientSockets:
             peer_id = PeerId(params.get("peerID", "").lower())
             if not is_uuid(peer_id):
                 raise NotAllowed("peerID must be a UUID.")
-            live, invitation = await self._registry.admit(scope, claims.meeting_id, claims.participant_id)
-            await live.check_peer_id(invitation.participant.id, peer_id)
+            admission = await self._registry.admit(scope, claims.meeting_id, claims.participant_id)
+            await admission.live.check_peer_id(admission.participant.id, peer_id)
         except Unauthenticated as refused:
             return _rejection(401, refused)
         except NotFound as refused:
             return _rejection(404, refused)
         except ParleyError as refused:
             return _rejection(403, refused)
-        return ClientSocket(self, live, invitation, peer_id)
+        return ClientSocket(self, admission, peer_id)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """See `MeetingRegistry.hold`."""
@@ -127,16 +126,14 @@ def _rejection(status: int, refused: ParleyError) -> Rejection:
 class ClientSocket:
     """A `stream.SocketSession`, and the `Link` of its peer."""
 
-    def __init__(
-        self, sockets: ClientSockets, live: LiveMeeting, invitation: Invitation, peer_id: PeerId
-    ) -> None:
+    def __init__(self, sockets: ClientSockets, admission: Admission, peer_id: PeerId) -> None:
         self._sockets = sockets
-        self._live = live
-        self._invitation = invitation
+        self._live = admission.live
+        self._admission = admission
         self._peer_id = peer_id
         self._peer: LivePeer | None = None
         self._socket: Socket | None = None
-        self._encoder = sockets.encoder(live.id)
+        self._encoder = sockets.encoder(admission.live.id)
         self._buckets = sockets.buckets()
         self._lanes: dict[Lane, deque[_Request]] = {}
         self._malformed = 0
@@ -155,7 +152,7 @@ class ClientSocket:
         self._live = self._sockets.hold(self._live)
         try:
             self._peer = self._live.connect(
-                self._invitation.participant, self._invitation.preset, self._peer_id, self, new_uuid()
+                self._admission.participant, self._admission.preset, self._peer_id, self, new_uuid()
             )
         except NotAllowed as refused:
             socket.close(CLOSE_POLICY, refused.message)
