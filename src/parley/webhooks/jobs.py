@@ -45,5 +45,6 @@ async def sweep(store: Store, log_kept: timedelta = LOG_KEPT) -> int:
 
 async def run_sweep(store: Store, log_kept: timedelta, _: Job) -> None:
     """The job: sweeps, then asks to be run again."""
+    began = store.clock.now()
     await sweep(store, log_kept)
-    raise RetryAt(store.clock.now() + SWEEP_EVERY, "next round")
+    raise RetryAt(began + SWEEP_EVERY, "next round")
