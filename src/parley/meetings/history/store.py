@@ -43,7 +43,7 @@ _sessions = RowMap(Session, t.sessions)
 _peers = RowMap(Peer, t.peers)
 _events = RowMap(PeerEvent, t.peer_events)
 s, p, e = t.sessions.c, t.peers.c, t.peer_events.c
-_APP = bindparam("app_id")
+_APP: Any = bindparam("app_id")
 _NOW = cast(bindparam("now", type_=BigInteger), BigInteger)
 _open_ms = (
     select(func.coalesce(func.sum(_NOW - p.joined_at), 0))
@@ -80,7 +80,7 @@ def _range(given: frozenset[str], column: ColumnElement[int], low: str, high: st
 def _list_sessions(given: frozenset[str], sort: SessionSort, order: Order) -> tuple[Query, Query]:
     wanted: list[ColumnElement[bool]] = [s.app_id == _APP, s.parent_id.is_(None)]
     if "pattern" in given:
-        whole = bindparam("search")
+        whole: Any = bindparam("search")
         in_title = func.lower(s.title).like(bindparam("pattern"), escape="\\")
         wanted.append(or_(in_title, s.id == whole, s.meeting_id == whole))
     if "meeting" in given:
@@ -202,7 +202,7 @@ def _consolidated() -> Select[Any]:
     family = select(s.id).where(
         s.app_id == _APP, or_(s.id == bindparam("session"), s.parent_id == bindparam("session"))
     )
-    each = {"partition_by": p.participant_id}
+    each: dict[str, Any] = {"partition_by": p.participant_id}
     is_here = func.max(case((p.left_at.is_(None), 1), else_=0)).over(**each)
     latest_first = (p.joined_at.desc(), p.created_at.desc(), p.id.desc())
     rows = (
@@ -229,7 +229,8 @@ def _list_peers(searching: bool, view: PeerView, sort: PeerSort, order: Order) -
     rows = select(*[source.c[name] for name in _FIELDS])
     count = select(func.count()).select_from(source)
     if searching:
-        whole, pattern = bindparam("search"), bindparam("pattern")
+        whole: Any = bindparam("search")
+        pattern: Any = bindparam("pattern")
         found = or_(
             source.c.id == whole,
             source.c.participant_id == whole,

@@ -100,6 +100,7 @@ class Endpoint:
     takes: tuple[str, ...]
     """Names of the parameters after `call`."""
     body: Any
+    documented_body: Any
     query: Any
     answer: Any
     loads: Mapping[str, Load]
@@ -132,23 +133,23 @@ class Routes:
         """Declare a GET route; `{app}` in the path stands for the app."""
         return self._route("GET", path, status)
 
-    def post(self, path: str, *, status: int = 200) -> Callable[[F], F]:
-        """Declare a POST route."""
-        return self._route("POST", path, status)
+    def post(self, path: str, *, status: int = 200, like: Any = None) -> Callable[[F], F]:
+        """Declare a POST route; `like` is the body's shape where the route reads it by hand."""
+        return self._route("POST", path, status, like)
 
-    def put(self, path: str, *, status: int = 200) -> Callable[[F], F]:
-        """Declare a PUT route."""
-        return self._route("PUT", path, status)
+    def put(self, path: str, *, status: int = 200, like: Any = None) -> Callable[[F], F]:
+        """Declare a PUT route; `like` is the body's shape where the route reads it by hand."""
+        return self._route("PUT", path, status, like)
 
-    def patch(self, path: str, *, status: int = 200) -> Callable[[F], F]:
-        """Declare a PATCH route."""
-        return self._route("PATCH", path, status)
+    def patch(self, path: str, *, status: int = 200, like: Any = None) -> Callable[[F], F]:
+        """Declare a PATCH route; `like` is the body's shape where the route reads it by hand."""
+        return self._route("PATCH", path, status, like)
 
     def delete(self, path: str, *, status: int = 200) -> Callable[[F], F]:
         """Declare a DELETE route."""
         return self._route("DELETE", path, status)
 
-    def _route(self, method: str, path: str, status: int) -> Callable[[F], F]:
+    def _route(self, method: str, path: str, status: int, like: Any = None) -> Callable[[F], F]:
         full = "/" + path.replace("{app}", "{app_id}")
 
         def declare(run: F) -> F:
@@ -172,6 +173,7 @@ class Routes:
                     ids,
                     takes,
                     hints.get("body"),
+                    like or hints.get("body"),
                     hints.get("query"),
                     hints["return"],
                     self.loads,
