@@ -1,4 +1,4 @@
-"""What the REST side asks of running meetings (`live.registry.MeetingRegistry` answers)."""
+"""What the REST side asks of running meetings (`live.routed.RoutedMeetings` answers)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parley.base.ids import MeetingId
 
 if TYPE_CHECKING:
     from parley.meetings.live.notices import PollView
-    from parley.meetings.live.peer import LivePeer
+    from parley.meetings.live.registry import Reached
 
 
 class LiveMeetings(Protocol):
@@ -25,7 +25,7 @@ class LiveMeetings(Protocol):
         meeting_id: MeetingId,
         participant_ids: Sequence[str],
         custom_participant_ids: Sequence[str],
-    ) -> Sequence[LivePeer]:
+    ) -> Sequence[Reached]:
         """Disconnect every peer of these participants; peer ids are taken among `participant_ids` too.
 
         Raises:
@@ -57,7 +57,7 @@ class LiveMeetings(Protocol):
         meeting_id: MeetingId,
         participant_ids: Sequence[str],
         custom_participant_ids: Sequence[str],
-    ) -> Sequence[LivePeer]:
+    ) -> Sequence[Reached]:
         """Mute the microphones of these participants; ids as for `kick`."""
         ...
 

@@ -18,7 +18,8 @@ from parley.accounts.model import CredentialKind
 from parley.accounts.scope import Scope
 from parley.base.clock import SystemClock
 from parley.base.errors import Invalid, ParleyError
-from parley.base.ids import OrganizationId
+from parley.base.events import decode, encode, name_of
+from parley.base.ids import OrganizationId, new_uuid
 from parley.base.settings import Settings
 from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus, RedisBus
@@ -29,7 +30,10 @@ from parley.media.janus.engine import JanusEngine
 from parley.media.pool import MediaPool
 from parley.media.ports import MediaUnavailable
 from parley.media.turn import IceOptions
+from parley.meetings.events import ParticipantRemoved
+from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
+from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
@@ -38,6 +42,7 @@ from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.engine.postgres import PostgresDatabase
 from parley.store.engine.sqlite import SqliteDatabase
+from parley.store.outbox import Announced
 from parley.store.schema import migrate
 from parley.store.secrets import Vault, load_master_key
 from parley.stream.sockets import Route
@@ -49,6 +54,8 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 log = structlog.get_logger(__name__)
+EVENTS_TOPIC = "announced"
+"""Bus topic of events that other servers act on."""
 
 
 class DataFolderInUse(ParleyError):
@@ -155,13 +162,16 @@ class Parley:
         tokens = self.tokens = await ParticipantTokens.of_store(
             store, lifetime=timedelta(days=settings.token_days)
         )
-        registry = self.registry = MeetingRegistry(store, pool, tokens)
+        placement = Placement(bus, new_uuid())
+        registry = self.registry = MeetingRegistry(store, pool, tokens, placement)
+        self.live = RoutedMeetings(registry, bus)
+        await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         links = SignedLinks(
             await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
         )
         files = ChatFiles(store, links, max_bytes=settings.chat_file_mb * 1_000_000)
-        self.sockets = ClientSockets(registry, auth, rate_limits=settings.rate_limits)
+        self.sockets = ClientSockets(registry, auth, bus, rate_limits=settings.rate_limits)
         http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
         stack.push_async_callback(http.close)
         signer = self.signer = await Signer.load(store)
@@ -173,6 +183,10 @@ class Parley:
         await store.start()
         stack.push_async_callback(store.stop)
         await deliveries.schedule()
+        await placement.start()
+        stack.push_async_callback(placement.stop)
+        await self.live.start()
+        stack.push_async_callback(self.live.stop)
         await registry.start()
         stack.push_async_callback(registry.stop)
         await self.sockets.start()
@@ -180,6 +194,21 @@ class Parley:
         housekeeping = Housekeeping(files)
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
+
+    async def _share_events(self, stack: AsyncExitStack) -> None:
+        """Let every server hear what any of them announced."""
+
+        def publish(item: Announced) -> None:
+            if isinstance(item.event, ParticipantRemoved):
+                self.bus.publish(EVENTS_TOPIC, f"{name_of(item.event)} {encode(item.event)}".encode())
+
+        def heard(payload: bytes) -> None:
+            name, _, body = payload.decode().partition(" ")
+            self.registry.heard(decode(name, body))
+
+        self.store.outbox.listen(publish)
+        subscription = await self.bus.subscribe(EVENTS_TOPIC, heard)
+        stack.push_async_callback(subscription.close)
 
     async def _open_bus(self) -> Bus:
         if self.settings.redis_url:

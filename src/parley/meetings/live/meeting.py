@@ -47,6 +47,7 @@ GRACE_S = 20.0
 NAME_LIMIT = 256
 CLOSE_NORMAL, CLOSE_GOING_AWAY = 1000, 1001
 CLOSE_REPLACED, CLOSE_REMOVED, CLOSE_ENDED = 4000, 4001, 4002
+CLOSE_MOVED = 1012
 FAREWELL_S = 1.5
 """Between telling a peer that it has to go and closing its socket; it normally closes first."""
 
@@ -173,7 +174,7 @@ class LiveMeeting:
 
     def disconnected(self, peer: LivePeer, link: Link, code: int) -> None:
         """A connection ended; a peer that did not say goodbye may come back for `GRACE_S`."""
-        if peer.link is not link:
+        if peer.link is not link or self.peers.get(peer.id) is not peer:
             return
         peer.link = None
         said_goodbye = code in (CLOSE_NORMAL, CLOSE_GOING_AWAY)
@@ -390,6 +391,17 @@ class LiveMeeting:
     def detach(self) -> None:
         """Nobody is here and no session runs: forget the timers and free the media room."""
         self._cancel_idle()
+        self.spawn(self.media.close())
+
+    def abandon(self) -> None:
+        """Another server runs the meeting now: send the clients there, write nothing."""
+        self._cancel_idle()
+        for peer in list(self.peers.values()):
+            if peer.grace is not None:
+                peer.grace.cancel()
+            if peer.link is not None:
+                peer.link.close(CLOSE_MOVED, "the meeting moved to another server")
+        self.peers.clear()
         self.spawn(self.media.close())
 
     async def close(self) -> None:

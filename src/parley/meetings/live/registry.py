@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
-from parley.base.errors import Invalid, NotFound
+from parley.base.errors import Invalid, NotFound, ParleyError, Unavailable
+from parley.base.events import Event
 from parley.base.ids import AppId, MeetingId, ParticipantId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.media.pool import MediaPool
@@ -19,13 +21,13 @@ from parley.meetings.live import store as live_store
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import PollView
 from parley.meetings.live.peer import LivePeer
+from parley.meetings.live.placement import Placement
 from parley.meetings.model import EndReason, Participant, Session
 from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.presets import Preset
 from parley.meetings.service import get_meeting
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
-from parley.store.outbox import Announced
 
 log = structlog.get_logger(__name__)
 ALIVE_EVERY_S = 15.0
@@ -40,26 +42,33 @@ class Admission(NamedTuple):
     preset: Preset
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """Somebody on whom a REST call had its effect."""
+
+    participant: Participant
+
+
 class MeetingRegistry:
     """The running meetings; also the `LiveMeetings` that the REST side acts on."""
 
-    def __init__(self, store: Store, pool: MediaPool, tokens: ParticipantTokens) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, pool: MediaPool, tokens: ParticipantTokens, placement: Placement
+    ) -> None:
+        self.store = store
+        self.placement = placement
         self._pool = pool
         self._tokens = tokens
         self._meetings: dict[MeetingId, LiveMeeting] = {}
         self._opening = asyncio.Lock()
         self._heart: asyncio.Task[None] | None = None
         pool.on_lost(self._engine_lost)
-        store.outbox.listen(self._heard)
+        placement.on_moved(self._moved_away)
 
     # --- life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Take up the sessions that were running when the last server went away."""
-        for app_id, meeting_id in await live_store.all_live(self._store.database):
-            scope = await app_scope(self._store, AppId(app_id), "system")
-            await self.open(scope, meeting_id)
+        await self._adopt_orphans()
         self._heart = asyncio.create_task(self._beat(), name="running meetings")
 
     async def stop(self) -> None:
@@ -72,22 +81,41 @@ class MeetingRegistry:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(ALIVE_EVERY_S)
+            try:
+                await self._adopt_orphans()
+            except ParleyError as away:
+                log.warning("orphans_not_adopted", reason=away.message)
             for live in list(self._meetings.values()):
                 try:
                     await live.record.mark_alive()
                 except Exception:
                     log.exception("session_not_marked", meeting=live.id)
 
+    async def _adopt_orphans(self) -> None:
+        """Take up running sessions that no server runs: of before a restart, or of a dead server."""
+        for app_id, meeting_id in await live_store.all_live(self.store.database):
+            if meeting_id not in self._meetings:
+                scope = await app_scope(self.store, AppId(app_id), "system")
+                if await self.home(scope, meeting_id) == self.placement.node_id:
+                    await self.open(scope, meeting_id)
+
+    def _moved_away(self, root_id: MeetingId) -> None:
+        for live in list(self._meetings.values()):
+            if root_id in (live.id, live.meeting.parent_id):
+                del self._meetings[live.id]
+                live.abandon()
+
     def _engine_lost(self, node_id: str, room_ids: frozenset[str]) -> None:
         for live in self._meetings.values():
             if live.media.room_id in room_ids:
                 live.media.engine_lost()
 
-    def _heard(self, item: Announced) -> None:
-        if isinstance(item.event, ParticipantRemoved):
+    def heard(self, happened: Event) -> None:
+        """An event of any server: whoever's invitation was deleted is disconnected."""
+        if isinstance(happened, ParticipantRemoved):
             for live in self._meetings.values():
                 for peer in list(live.peers.values()):
-                    if peer.participant.id == item.event.participant_id:
+                    if peer.participant.id == happened.participant_id:
                         live.remove(peer)
 
     # --- meetings -----------------------------------------------------------------------------
@@ -97,10 +125,13 @@ class MeetingRegistry:
 
         Raises:
             NotFound: no such meeting in the app.
+            Unavailable: another server runs it.
         """
-        known = self._meetings.get(meeting_id)
+        known = self.find(scope, meeting_id)
         if known is not None:
             return known
+        if await self.home(scope, meeting_id) != self.placement.node_id:
+            raise Unavailable("Another server runs this meeting; connect again.")
         async with self._opening:
             known = self._meetings.get(meeting_id)
             if known is None:
@@ -110,6 +141,20 @@ class MeetingRegistry:
                 await known.recover()
                 self._meetings[meeting_id] = known
         return known
+
+    async def home(self, scope: AppScope, meeting_id: MeetingId) -> str:
+        """The server that runs a meeting and its breakout rooms; this one if nobody did.
+
+        Raises:
+            NotFound: no such meeting in the app.
+        """
+        return await self.placement.home(await self.root_of(scope, meeting_id))
+
+    async def root_of(self, scope: AppScope, meeting_id: MeetingId) -> MeetingId:
+        """The main meeting of a breakout room, or the meeting itself."""
+        live = self.find(scope, meeting_id)
+        meeting = live.meeting if live else await get_meeting(scope, meeting_id)
+        return meeting.parent_id or meeting.id
 
     def find(self, scope: AppScope, meeting_id: MeetingId) -> LiveMeeting | None:
         """The meeting if it runs here and belongs to the app."""
@@ -125,6 +170,9 @@ class MeetingRegistry:
         if live.is_deserted and self._meetings.get(live.id) is live:
             del self._meetings[live.id]
             live.detach()
+            root_id = live.meeting.parent_id or live.id
+            if not any(root_id in (m.id, m.meeting.parent_id) for m in self._meetings.values()):
+                live.spawn(self.placement.release(root_id))
 
     async def admit(self, scope: AppScope, meeting_id: MeetingId, participant_id: ParticipantId) -> Admission:
         """The meeting a participant's token names, and the invitation behind it.
@@ -156,7 +204,7 @@ class MeetingRegistry:
         meeting_id: MeetingId,
         participant_ids: Sequence[str],
         custom_participant_ids: Sequence[str],
-    ) -> list[LivePeer]:
+    ) -> list[Reached]:
         """Remove every peer of these participants (peer ids are taken too), or nobody.
 
         Raises:
@@ -166,7 +214,7 @@ class MeetingRegistry:
         chosen = _choose(live, participant_ids, custom_participant_ids)
         for peer in chosen:
             live.remove(peer)
-        return chosen
+        return _reached(chosen)
 
     async def kick_all(self, scope: AppScope, meeting_id: MeetingId) -> int:
         """End the session for everybody; returns how many peers were there."""
@@ -201,13 +249,13 @@ class MeetingRegistry:
         meeting_id: MeetingId,
         participant_ids: Sequence[str],
         custom_participant_ids: Sequence[str],
-    ) -> list[LivePeer]:
+    ) -> list[Reached]:
         """Mute the microphones of these participants."""
         live, _ = await self._with_session(scope, meeting_id)
         chosen = _choose(live, participant_ids, custom_participant_ids)
         for peer in chosen:
             await live.media.mute_by_host(peer, ["audio"], None)
-        return chosen
+        return _reached(chosen)
 
     async def mute_all(self, scope: AppScope, meeting_id: MeetingId, *, allow_unmute: bool) -> int:
         """Mute every microphone; returns how many participants are muted now."""
@@ -224,6 +272,11 @@ class MeetingRegistry:
             participant_id=peer.participant.id,
             preset_id=peer.preset.id,
         )
+
+
+def _reached(peers: Sequence[LivePeer]) -> list[Reached]:
+    people = {peer.participant.id: peer.participant for peer in peers}
+    return [Reached(person) for person in people.values()]
 
 
 def _choose(live: LiveMeeting, ids: Sequence[str], custom_ids: Sequence[str]) -> list[LivePeer]:

@@ -10,19 +10,21 @@ import msgspec
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from parley.base.errors import NotAllowed, NotFound, ParleyError, TooMany, Unauthenticated
+from parley.base.errors import NotAllowed, NotFound, ParleyError, TooMany, Unauthenticated, Unavailable
 from parley.base.ids import MeetingId, PeerId, is_uuid, new_uuid
 from parley.base.tasks import cancel_and_wait
+from parley.bus import Bus
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import Notice
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.registry import Admission, MeetingRegistry
-from parley.stream.sockets import Rejection, Socket, UpgradeRequest
+from parley.stream.sockets import Rejection, Socket, SocketSession, UpgradeRequest
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.events import REQUEST_FAILED, Media, is_media
 from parley.wire.realtimekit.client.limits import ANY_REQUEST, TokenBuckets
 from parley.wire.realtimekit.client.notices import NoticeEncoder, envelope
+from parley.wire.realtimekit.client.relay import SocketRelay
 from parley.wire.realtimekit.client.verbs import Answer, Call, Lane, Verb, verbs
 
 log = structlog.get_logger(__name__)
@@ -50,8 +52,12 @@ class _Request:
 class ClientSockets:
     """Every socket of official clients in this process: accepts, pings and ends them."""
 
-    def __init__(self, registry: MeetingRegistry, auth: ParticipantAuth, *, rate_limits: bool = True) -> None:
+    def __init__(
+        self, registry: MeetingRegistry, auth: ParticipantAuth, bus: Bus, *, rate_limits: bool = True
+    ) -> None:
         self._registry = registry
+        self.relay = SocketRelay(bus, registry.placement.node_id, self.accept)
+        registry.placement.on_moved(self.relay.moved)
         self._auth = auth
         self._rate_limits = rate_limits
         self._encoders: dict[MeetingId, NoticeEncoder] = {}
@@ -60,11 +66,13 @@ class ClientSockets:
         self._pinger: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to ping."""
+        """Begin to ping and to relay."""
+        await self.relay.start()
         self._pinger = asyncio.create_task(self._ping_forever(), name="client sockets")
 
     async def stop(self) -> None:
-        """Stop pinging and wait for requests that run."""
+        """Stop pinging and relaying; requests that run are cancelled."""
+        await self.relay.stop()
         await cancel_and_wait([self._pinger])
         await cancel_and_wait(list(self.tasks))
 
@@ -74,8 +82,20 @@ class ClientSockets:
             for socket in self.open:
                 socket.ping()
 
-    async def route(self, request: UpgradeRequest) -> ClientSocket | Rejection:
-        """Decide on a handshake; query parameters as in section 5."""
+    async def route(self, request: UpgradeRequest) -> SocketSession | Rejection:
+        """Decide on a handshake: a session here, or one relayed to the server that runs the meeting."""
+        try:
+            claims, scope = await self._auth.verify(request.params.get("authToken", ""))
+            root_id = await self._registry.root_of(scope, claims.meeting_id)
+            home = await self._registry.placement.home(root_id)
+        except ParleyError as refused:
+            return _refusal(refused)
+        if home != self._registry.placement.node_id:
+            return self.relay.session(request, root_id, home)
+        return await self.accept(request)
+
+    async def accept(self, request: UpgradeRequest) -> SocketSession | Rejection:
+        """Decide on a handshake for a meeting that runs here; query parameters as in section 5."""
         params = request.params
         try:
             claims, scope = await self._auth.verify(params.get("authToken", ""))
@@ -86,12 +106,8 @@ class ClientSockets:
                 raise NotAllowed("peerID must be a UUID.")
             admission = await self._registry.admit(scope, claims.meeting_id, claims.participant_id)
             await admission.live.check_peer_id(admission.participant.id, peer_id)
-        except Unauthenticated as refused:
-            return _rejection(401, refused)
-        except NotFound as refused:
-            return _rejection(404, refused)
         except ParleyError as refused:
-            return _rejection(403, refused)
+            return _refusal(refused)
         return ClientSocket(self, admission, peer_id)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
@@ -118,7 +134,11 @@ class ClientSockets:
         task.add_done_callback(self.tasks.discard)
 
 
-def _rejection(status: int, refused: ParleyError) -> Rejection:
+_STATUS: list[tuple[type[ParleyError], int]] = [(Unauthenticated, 401), (NotFound, 404), (Unavailable, 503)]
+
+
+def _refusal(refused: ParleyError) -> Rejection:
+    status = next((number for kind, number in _STATUS if isinstance(refused, kind)), 403)
     body = msgspec.json.encode({"success": False, "error": {"code": status, "message": refused.message}})
     return Rejection(status, body, {"content-type": "application/json"})
 
