@@ -120,21 +120,26 @@ class ReceiveSide:
     async def _accept(self, offer: RemoteDescription) -> None:
         wanted = {track.mid for track in self.tracks.values()}
         self._sections = [_answer_section(section, section.mid in wanted) for section in offer.sections]
-        # Ready before the server hears that we are: the first packets carry the key frame.
-        await self._attach(offer)
+        fresh = await self._attach(offer)  # before the server hears of it, so that nothing is missed
         await self._socket.request(
             Media.RENEGOTIATE,
             pb.MediaRenegotiateRequest(transport_id=self._transport_id, description=self._describe("answer")),
             pb.MediaRenegotiateResponse,
         )
+        for track in fresh:
+            if track.ssrc is not None and track._decoded is not None and track.publication.kind == "video":
+                await self._connection.request_key_frame(track._decoded, track.ssrc)
 
-    async def _attach(self, offer: RemoteDescription) -> None:
+    async def _attach(self, offer: RemoteDescription) -> list[RemoteTrack]:
+        """Look at the streams under the SSRCs of the offer; returns those that are new."""
+        fresh: list[RemoteTrack] = []
         by_mid = {section.mid: section for section in offer.sections}
         for track in self.tracks.values():
             section = by_mid.get(track.mid)
             if section is None or section.ssrc is None or section.ssrc == track.ssrc:
                 continue
             await self._detach(track)
+            fresh.append(track)
             track.ssrc = section.ssrc
             self._connection.count(section.ssrc, section.kind, track.counts)
             if self._on_frame is not None and section.payload_type is not None:
@@ -145,6 +150,7 @@ class ReceiveSide:
                 track._reader = asyncio.create_task(
                     self._read_frames(track, decoded, self._on_frame), name=f"frames of {track.mid}"
                 )
+        return fresh
 
     async def _read_frames(self, track: RemoteTrack, decoded: Decoded, on_frame: OnFrame) -> None:
         with contextlib.suppress(MediaStreamError):

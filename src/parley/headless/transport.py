@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,9 @@ CONNECT_TIMEOUT_S = 30.0
 """ICE and DTLS together, as in the official client."""
 STOP_TIMEOUT_S = 3.0
 _RTP_HEADER_BYTES = 12
+_HELLO_AGAIN_S = (0.05, 0.1, 0.2, 0.4)
+_FEEDBACK = (205, 206)
+"""RTCP packet types: NACK, and picture loss indication (RFC 4585 section 6.1)."""
 
 
 @dataclass(slots=True)
@@ -85,6 +89,8 @@ class _CountingDtls(RTCDtlsTransport):
 
     def __init__(self, ice: RTCIceTransport, certificate: RTCCertificate) -> None:
         super().__init__(ice, [certificate])
+        self._hello: bytes | None = None
+        self._hello_is_answered = False
         self.counts: dict[int, tuple[Counts, bool]] = {}
         """By SSRC: the counters, and whether the marker bit ends a frame (video)."""
 
@@ -99,6 +105,38 @@ class _CountingDtls(RTCDtlsTransport):
                     counts.frames += 1
         if self._rtp_router.receivers:
             await super()._handle_rtp_data(data, arrival_time_ms)
+
+    async def _write_ssl(self) -> None:
+        if self._role != "client" or self._hello_is_answered or self._ssl is None:
+            await super()._write_ssl()
+        elif self._hello is None:
+            self._hello = self._ssl.bio_read(1500)
+            await self.transport._send(self._hello)
+        else:
+            # Whatever we say next, we say because the server has spoken.
+            self._hello_is_answered = True
+            await super()._write_ssl()
+
+    async def repeat_hello(self) -> None:
+        """Say hello until it is answered.
+
+        The first one may arrive a moment before the server is ready for it and is dropped then; OpenSSL would
+        repeat it after a whole second.
+        """
+        for delay_s in _HELLO_AGAIN_S:
+            await asyncio.sleep(delay_s)
+            if self._hello_is_answered or self._hello is None or self.state != "connecting":
+                return
+            await self.transport._send(self._hello)
+
+    async def _send_rtp(self, data: bytes) -> None:
+        """Feedback goes behind a receiver report, as RFC 3550 section 6.1 wants all RTCP packets.
+
+        Janus finds the stream by the report and ignores feedback without one: nobody would get a key frame.
+        """
+        if len(data) >= _RTP_HEADER_BYTES and data[1] in _FEEDBACK:
+            data = struct.pack("!BBH4s4s20x", 0x81, 201, 7, data[4:8], data[8:12]) + data
+        await super()._send_rtp(data)
 
 
 @dataclass(slots=True)
@@ -155,7 +193,11 @@ class MediaConnection:
         self._dtls._set_role("server" if remote.dtls.role == "client" else "client")
         await self._ice.start(remote.ice)
         if self._ice.state == "completed":
-            await self._dtls.start(RTCDtlsParameters(remote.dtls.fingerprints))
+            hello = asyncio.create_task(self._dtls.repeat_hello(), name="DTLS hello")
+            try:
+                await self._dtls.start(RTCDtlsParameters(remote.dtls.fingerprints))
+            finally:
+                await cancel_and_wait([hello])
         if self._dtls.state == "connected":
             self.connected.set()
         else:
@@ -202,7 +244,7 @@ class MediaConnection:
         self._dtls.counts.pop(ssrc, None)
 
     async def decode(self, kind: str, mid: str, ssrc: int, payload_type: int) -> Decoded:
-        """Decode a stream from now on; asks for a key frame by itself."""
+        """Decode a stream from now on; asks for a key frame whenever decoding fails."""
         receiver = RTCRtpReceiver(kind, self._dtls)
         track = RemoteStreamTrack(kind)
         receiver._track = track
@@ -216,9 +258,11 @@ class MediaConnection:
             )
         )
         self._receivers.append(receiver)
-        if kind == "video":
-            await receiver._send_rtcp_pli(ssrc)
         return Decoded(receiver, track)
+
+    async def request_key_frame(self, decoded: Decoded, ssrc: int) -> None:
+        """Ask the sender of a picture to begin anew (picture loss indication)."""
+        await decoded.receiver._send_rtcp_pli(ssrc)
 
     async def stop_decoding(self, decoded: Decoded) -> None:
         """Stop a stream; its track ends."""
