@@ -11,7 +11,7 @@ from parley.base.errors import Invalid
 from parley.base.times import iso_ms
 from parley.meetings.history import service as history
 from parley.meetings.live.notices import PollView
-from parley.meetings.live.peer import LivePeer
+from parley.meetings.live.registry import Reached
 from parley.meetings.model import Meeting, Participant
 from parley.wire.realtimekit.answers import One, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
@@ -125,7 +125,7 @@ class CreatedPoll(msgspec.Struct, frozen=True):
     poll: Poll
 
 
-def _people(peers: Iterable[LivePeer]) -> list[Person]:
+def _people(peers: Iterable[Reached]) -> list[Person]:
     people: dict[str, Participant] = {peer.participant.id: peer.participant for peer in peers}
     return [
         Person(

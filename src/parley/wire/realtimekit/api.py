@@ -11,13 +11,21 @@ The routes are at `/accounts/{account_id}/realtime/kit/…`; `prefix.StripPrefix
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
-from parley.wire.realtimekit import active_session, apps, meetings, participants, presets, sessions
+from parley.wire.realtimekit import (
+    active_session,
+    apps,
+    meetings,
+    participants,
+    presets,
+    sessions,
+    webhooks,
+)
 from parley.wire.realtimekit.endpoint import (
     BODY_LIMIT_BYTES,
     KIT,
@@ -34,6 +42,7 @@ AREAS: tuple[Routes, ...] = (
     presets.routes,
     active_session.routes,
     sessions.routes,
+    webhooks.routes,
 )
 
 
@@ -49,7 +58,7 @@ def realtimekit_router(context: RealtimeKitContext, areas: Sequence[Routes] = AR
     `exception_handlers={HTTPException: errors.refuse_http}` for paths of this API.
     """
     return Router(
-        path=KIT,
+        path=_typed(KIT),
         route_handlers=[_handler(endpoint, context) for endpoint in endpoints(areas)],
         request_max_body_size=BODY_LIMIT_BYTES,
         include_in_schema=False,  # `openapi.document` describes them
@@ -60,7 +69,12 @@ def _handler(endpoint: Endpoint, context: RealtimeKitContext) -> HTTPRouteHandle
     async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
         return await answer(endpoint, context, request)
 
-    path = endpoint.path.replace("_id}", "_id:str}")
-    declare = HTTPRouteHandler(path, http_method=[endpoint.method], status_code=endpoint.status)  # type: ignore[list-item]
+    method = cast("Any", endpoint.method)  # one of the framework's literals
+    declare = HTTPRouteHandler(_typed(endpoint.path), http_method=[method], status_code=endpoint.status)
     handler: HTTPRouteHandler = declare(handle)
     return handler
+
+
+def _typed(path: str) -> str:
+    """A path as the framework writes its parameters."""
+    return path.replace("_id}", "_id:str}")

@@ -209,7 +209,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: AnyRequest) -> dict[str, Any]:
     """Check in order, and gather what the route takes."""
-    path: Mapping[str, str] = request.path_params
+    path: dict[str, str] = dict(request.path_params)
     scope = await accounts.authenticate(
         context.store, CredentialKind.API_TOKEN, _secret(context, request.headers)
     )
@@ -223,6 +223,7 @@ async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Any
         if not is_uuid(path[name]):
             shown = "id" if len(endpoint.ids) == 1 else name
             raise Invalid(f'"{shown}" must be a valid GUID', field=shown)
+        path[name] = path[name].lower()
     arguments: dict[str, Any] = {}
     if endpoint.is_in_app:
         app_scope = await _enter_app(scope, path["app_id"])

@@ -1,0 +1,166 @@
+"""The REST API on a real uvicorn in the test's event loop, the official SDK, and people who join meetings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+from cloudflare import AsyncCloudflare
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+
+from parley.accounts import service as accounts
+from parley.accounts.model import CredentialKind, Right
+from parley.accounts.scope import AppScope, Scope
+from parley.base.ids import MeetingId, ParticipantId, PeerId, new_uuid
+from parley.bus import MemoryBus
+from parley.media.pool import MediaPool
+from parley.meetings.apps import create_app
+from parley.meetings.live.peer import LivePeer
+from parley.meetings.live.placement import Placement
+from parley.meetings.live.registry import MeetingRegistry
+from parley.meetings.live.routed import RoutedMeetings
+from parley.meetings.tokens import ParticipantTokens
+from parley.store.core import Store
+from parley.wire.realtimekit.api import realtimekit_router
+from parley.wire.realtimekit.endpoint import RealtimeKitContext
+from parley.wire.realtimekit.errors import refuse_http
+from parley.wire.realtimekit.limits import RateLimiter
+from parley.wire.realtimekit.prefix import StripPrefix
+from parley.wire.realtimekit.reference import reference_router
+
+WAIT_S = 10.0
+
+
+class Silent:
+    """A connection that hears everything and says nothing."""
+
+    def __init__(self) -> None:
+        self.notices: list[Any] = []
+        self.closed: int | None = None
+
+    def notify(self, notice: Any) -> None:
+        self.notices.append(notice)
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = code
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A served API, and one tenant who uses it."""
+
+    origin: str
+    scope: AppScope
+    token: str
+    registry: MeetingRegistry
+    tokens: ParticipantTokens
+    http: httpx.AsyncClient
+    """Below the app: `/meetings` and so on."""
+    client: AsyncCloudflare
+
+    @property
+    def account(self) -> dict[str, str]:
+        """The SDK's `account_id` argument."""
+        return {"account_id": self.scope.organization_id}
+
+    @property
+    def here(self) -> dict[str, str]:
+        """The SDK's `account_id` and `app_id` arguments."""
+        return {"account_id": self.scope.organization_id, "app_id": self.scope.app_id}
+
+    @property
+    def kit(self) -> str:
+        """Address of the account's resources."""
+        return f"{self.origin}/client/v4/accounts/{self.scope.organization_id}/realtime/kit"
+
+    async def ask(self, method: str, path: str, *, status: int, **more: Any) -> Any:
+        """A raw request below the app; the decoded answer, which must have this status."""
+        found = await self.http.request(method, path, **more)
+        assert found.status_code == status, found.text
+        return found.json()
+
+    async def meeting(self, **body: Any) -> str:
+        """A new meeting's id."""
+        return (await self.ask("POST", "/meetings", status=201, json=body))["data"]["id"]
+
+    async def participant(self, meeting_id: str, custom_id: str, **body: Any) -> str:
+        """A new participant's id."""
+        body = {"preset_name": "group_call_host", "custom_participant_id": custom_id} | body
+        path = f"/meetings/{meeting_id}/participants"
+        return (await self.ask("POST", path, status=201, json=body))["data"]["id"]
+
+    async def join(self, meeting_id: str, participant_id: str, *, name: str | None = None) -> LivePeer:
+        """Let a participant enter the meeting over a connection of its own."""
+        live, participant, preset = await self.registry.admit(
+            self.scope, MeetingId(meeting_id), ParticipantId(participant_id)
+        )
+        peer = live.connect(participant, preset, PeerId(new_uuid()), Silent(), new_uuid())
+        assert await live.join(peer, name)
+        return peer
+
+
+async def token_for(scope: Scope, *rights: Right, **more: Any) -> str:
+    """A fresh API token."""
+    _, secret = await accounts.create_credential(
+        scope, CredentialKind.API_TOKEN, "test", rights=frozenset(rights or Right), **more
+    )
+    return secret
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serve an application on a free port until the block ends."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False, ws="none"
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        await asyncio.wait_for(server.shutdown(), WAIT_S)
+
+
+@contextlib.asynccontextmanager
+async def serving_api(
+    store: Store, scope: Scope, *, limiter: RateLimiter | None = None, accepts_key_header: bool = False
+) -> AsyncIterator[Api]:
+    """The whole API for an organization with one app."""
+    tokens = await ParticipantTokens.of_store(store)
+    bus = MemoryBus()
+    placement = Placement(bus, "here")
+    registry = MeetingRegistry(store, MediaPool({}), tokens, placement)
+    live = RoutedMeetings(registry, bus)
+    context = RealtimeKitContext(store, tokens, live, limiter, accepts_key_header)
+    app = Litestar(
+        [realtimekit_router(context), reference_router()],
+        openapi_config=None,
+        exception_handlers={HTTPException: refuse_http},
+    )
+    app_scope = scope.app((await create_app(scope, "Kit")).id)
+    token = await token_for(scope)
+    await live.start()
+    await registry.start()
+    try:
+        async with serving(StripPrefix(app)) as origin:
+            base = f"{origin}/client/v4"
+            below = f"{base}/accounts/{scope.organization_id}/realtime/kit/{app_scope.app_id}"
+            async with (
+                httpx.AsyncClient(
+                    base_url=below, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_S
+                ) as http,
+                AsyncCloudflare(api_token=token, base_url=base, max_retries=0, timeout=WAIT_S) as client,
+            ):
+                yield Api(origin, app_scope, token, registry, tokens, http, client)
+    finally:
+        await registry.stop()
+        await live.stop()
+        await bus.close()
