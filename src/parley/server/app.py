@@ -180,7 +180,7 @@ class Parley:
         demo = Demo(self.scope, tokens) if settings.demo else None
         self.asgi = build_asgi(self, auth, files, ice, demo)
 
-        await store.start()
+        await store.start(alone=not settings.database_url)
         stack.push_async_callback(store.stop)
         await deliveries.schedule()
         await placement.start()

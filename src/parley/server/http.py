@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar, Response, get
+import structlog
+from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
 
 from parley import __version__
 from parley.channels.files import ChatFiles
@@ -13,13 +15,21 @@ from parley.media.turn import IceOptions
 from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
+from parley.wire.realtimekit.api import realtimekit_router
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
+from parley.wire.realtimekit.endpoint import RealtimeKitContext
+from parley.wire.realtimekit.errors import refusal, refuse_http
+from parley.wire.realtimekit.limits import WindowLimiter
+from parley.wire.realtimekit.prefix import StripPrefix
+from parley.wire.realtimekit.webhooks import key_handler
 
 if TYPE_CHECKING:
     from parley.server.app import Parley
     from parley.server.demo import Demo
+
+log = structlog.get_logger(__name__)
 
 
 def build_asgi(
@@ -38,6 +48,8 @@ def build_asgi(
         engines = {name: status.detail for name, status in parley.pool.statuses().items()}
         return Response({"status": "ok", "media": engines})
 
+    limiter = WindowLimiter(parley.bus, parley.store.clock.monotonic) if parley.settings.rate_limits else None
+    api = RealtimeKitContext(store=parley.store, tokens=parley.tokens, live=parley.live, limiter=limiter)
     client = ClientHttpContext(
         auth=auth, registry=parley.registry, files=files, ice=ice, public_url=parley.public_url
     )
@@ -50,19 +62,36 @@ def build_asgi(
         route_handlers=[
             live,
             ready,
+            realtimekit_router(api),
+            key_handler(parley.signer),
             client_router(client),
             web_router(pages),
             telemetry_router(),
         ],
         openapi_config=None,
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: _unrouted, Exception: _unexpected},
     )
-    return ClientCors(app)
+    return StripPrefix(ClientCors(app))
 
 
-def _http_error(_: Any, error: HTTPException) -> Response[dict[str, Any]]:
-    """What no dialect's route answered."""
+def _unrouted(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What the framework refused: unknown path, wrong method, body too large."""
+    return _as_response(refuse_http(request, error))
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A mistake of ours: logged here, told without details."""
+    log.error("request_failed", path=request.scope["path"], exc_info=error)
+    return _as_response(refusal(500, "Internal error"))
+
+
+def _as_response(answer: ASGIResponse) -> Response[bytes]:
+    """Exception handlers of the application have to return this type."""
+    own = {"content-length", "content-type"}
+    headers = {k.decode(): v.decode() for k, v in answer.encoded_headers() if k.decode() not in own}
     return Response(
-        {"success": False, "error": {"code": error.status_code, "message": error.detail}},
-        status_code=error.status_code,
+        bytes(answer.body),
+        status_code=answer.status_code,
+        media_type="application/json",
+        headers=headers,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 
@@ -47,6 +48,13 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
+def raise_file_limit() -> None:
+    """Every connection is a file; the usual soft limit of 1,024 is too low for a server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def public_url(settings: Settings, port: int) -> str:
     """Where browsers reach the server."""
     if settings.public_url:
@@ -64,6 +72,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         ParleyError: the server cannot start; the message says what to do.
     """
+    raise_file_limit()
     bound = listen(settings.host, settings.port)
     url = public_url(settings, bound.getsockname()[1])
     certificate, key = await certificate_files(settings, url)

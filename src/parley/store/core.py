@@ -28,10 +28,10 @@ class Store:
         """A store on an opened database."""
         return cls(database, clock, Outbox(database, clock), Jobs(database, clock), blobs, vault)
 
-    async def start(self) -> None:
-        """Begin dispatching events and running jobs."""
+    async def start(self, *, alone: bool = False) -> None:
+        """Begin dispatching events and running jobs; `alone` as for `Jobs.start`."""
         await self.outbox.start()
-        await self.jobs.start()
+        await self.jobs.start(alone=alone)
 
     async def stop(self) -> None:
         """Stop background work; the database stays open."""

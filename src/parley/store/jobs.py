@@ -125,6 +125,11 @@ _FREE_ABANDONED = SystemQuery(
     .where(t.jobs.c.id.in_(select(_abandoned.c.id)))
     .values(leased_by=None, lease_until=None, run_at=bindparam("now"))
 )
+_FREE_ALL = SystemQuery(
+    update(t.jobs)
+    .where(t.jobs.c.lease_until.is_not(None))
+    .values(leased_by=None, lease_until=None, run_at=bindparam("now"))
+)
 _GIVE_BACK = SystemQuery(
     update(t.jobs)
     .where(t.jobs.c.leased_by == bindparam("me"))
@@ -226,8 +231,15 @@ class Jobs:
         """Look for due jobs now instead of at the next poll."""
         self._wake.set()
 
-    async def start(self) -> None:
-        """Begin to run jobs."""
+    async def start(self, *, alone: bool = False) -> None:
+        """Begin to run jobs.
+
+        Args:
+            alone: no other process runs jobs of this database, so that leases found are those of a dead one.
+        """
+        if alone:
+            async with self._database.transaction() as tx:
+                await tx.run(_FREE_ALL, now=to_ms(self._clock.now()))
         self._loop = asyncio.create_task(self._run_forever(), name="jobs")
 
     async def stop(self) -> None:
