@@ -88,7 +88,7 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[b
 def _as_response(answer: ASGIResponse) -> Response[bytes]:
     """Exception handlers of the application have to return this type."""
     own = {"content-length", "content-type"}
-    headers = {k.decode(): v.decode() for k, v in answer.encoded_headers() if k.decode() not in own}
+    headers = {k.decode(): v.decode() for k, v in answer.encoded_headers if k.decode() not in own}
     return Response(
         bytes(answer.body),
         status_code=answer.status_code,
