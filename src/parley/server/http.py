@@ -50,9 +50,7 @@ def build_asgi(
 
     limiter = WindowLimiter(parley.bus, parley.store.clock.monotonic) if parley.settings.rate_limits else None
     api = RealtimeKitContext(store=parley.store, tokens=parley.tokens, live=parley.live, limiter=limiter)
-    client = ClientHttpContext(
-        auth=auth, registry=parley.registry, files=files, ice=ice, public_url=parley.public_url
-    )
+    client = ClientHttpContext(auth=auth, files=files, ice=ice, public_url=parley.public_url)
     pages = WebContext(
         public_url=parley.public_url,
         version=__version__,

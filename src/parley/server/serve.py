@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import resource
+import signal
 import socket
 import ssl
+from collections.abc import Iterator
 
 import click
 import uvicorn
@@ -105,6 +109,23 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, parley: Parley) -> None:
         super().__init__(config)
         self._parley = parley
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal, and end as a program that did its work.
+
+        uvicorn's own way raises the signal again after stopping, which would end the process before
+        everything else is closed.
+        """
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then print the addresses."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -13,7 +12,7 @@ from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
 from parley.base.errors import Invalid, NotFound, ParleyError, Unavailable
 from parley.base.events import Event
-from parley.base.ids import AppId, MeetingId, ParticipantId, PeerId, SessionId
+from parley.base.ids import AppId, MeetingId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.media.pool import MediaPool
 from parley.meetings.events import ParticipantRemoved
@@ -23,8 +22,6 @@ from parley.meetings.live.notices import PollView
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.model import EndReason, Participant, Session
-from parley.meetings.participants import get_participant_with_preset
-from parley.meetings.presets import Preset
 from parley.meetings.service import get_meeting
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
@@ -32,14 +29,6 @@ from parley.store.core import Store
 log = structlog.get_logger(__name__)
 ALIVE_EVERY_S = 15.0
 """How often running sessions are marked; after a crash, people left at the last mark."""
-
-
-class Admission(NamedTuple):
-    """A participant at the door of a running meeting."""
-
-    live: LiveMeeting
-    participant: Participant
-    preset: Preset
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -86,6 +75,7 @@ class MeetingRegistry:
             except ParleyError as away:
                 log.warning("orphans_not_adopted", reason=away.message)
             for live in list(self._meetings.values()):
+                self.drop_if_deserted(live)  # opened for somebody who never connected
                 try:
                     await live.record.mark_alive()
                 except Exception:
@@ -173,18 +163,6 @@ class MeetingRegistry:
             root_id = live.meeting.parent_id or live.id
             if not any(root_id in (m.id, m.meeting.parent_id) for m in self._meetings.values()):
                 live.spawn(self.placement.release(root_id))
-
-    async def admit(self, scope: AppScope, meeting_id: MeetingId, participant_id: ParticipantId) -> Admission:
-        """The meeting a participant's token names, and the invitation behind it.
-
-        Raises:
-            NotFound: no such participant, or the token names neither their meeting nor one of its rooms.
-        """
-        participant, preset, _ = await get_participant_with_preset(scope, participant_id)
-        live = await self.open(scope, meeting_id)
-        if participant.meeting_id not in (live.id, live.meeting.parent_id):
-            raise NotFound(f"No participant found with id {participant_id}")
-        return Admission(live, participant, preset)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """The meeting object to connect to: between a handshake and its end it may have been freed."""

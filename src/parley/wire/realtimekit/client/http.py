@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import structlog
 from litestar import Request, Response, Router, get, post, put
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from parley.accounts.scope import AppScope
@@ -30,10 +31,7 @@ from parley.base.ids import FileId
 from parley.base.times import to_ms
 from parley.channels.files import INLINE_TYPES, ChatFiles
 from parley.media.turn import IceOptions, ice_servers
-from parley.meetings.live.peer import LivePeer
-from parley.meetings.live.registry import Admission, MeetingRegistry
-from parley.meetings.model import MeetingStatus
-from parley.meetings.presets import require
+from parley.meetings.live.admission import Admission, admission, require_may_send_files, require_open
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 
 log = structlog.get_logger(__name__)
@@ -55,7 +53,6 @@ class ClientHttpContext:
     """What these routes need."""
 
     auth: ParticipantAuth
-    registry: MeetingRegistry
     files: ChatFiles
     ice: IceOptions
     public_url: str
@@ -85,14 +82,12 @@ class _Handlers:
     async def caller(self, request: Request[Any, Any, Any]) -> tuple[AppScope, Admission]:
         """Whom the request's token speaks for."""
         claims, scope = await self.context.auth.of_header(request.headers)
-        registry = self.context.registry
-        return scope, await registry.admit(scope, claims.meeting_id, claims.participant_id)
+        return scope, await admission(scope, claims.meeting_id, claims.participant_id)
 
     async def details(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Everything a client needs to begin."""
-        scope, (live, person, preset) = await self.caller(request)
-        if live.meeting.status is MeetingStatus.INACTIVE and live.session is None:
-            raise NotAllowed("Meeting is inactive")
+        scope, (meeting, person, preset) = await self.caller(request)
+        await require_open(scope, meeting)
         # null in one of these makes the client's join fail: absent members are left out.
         optional = {"name": person.name, "picture": person.picture}
         return {
@@ -102,7 +97,7 @@ class _Handlers:
                 "organization_id": scope.app_id,
                 **{key: value for key, value in optional.items() if value},
             },
-            "meeting": {"id": live.id, "title": live.meeting.title or ""},
+            "meeting": {"id": meeting.id, "title": meeting.title or ""},
             "socket": {"base_uri": _base_uri(request.headers.get("host", ""))},
             "plugins": [],
             "preset": {
@@ -114,18 +109,6 @@ class _Handlers:
                 "ui": {"config_diff": {}, **preset.ui},
             },
         }
-
-    @staticmethod
-    def uploader(admission: Admission) -> LivePeer:
-        """The joined peer on whose behalf a file is uploaded."""
-        for peer in admission.live.peers_of([admission.participant.id]):
-            chat = peer.permissions.chat
-            may = (chat.public.can_send and chat.public.files) or (
-                chat.private.can_send and chat.private.files
-            )
-            require(may, "send files")
-            return peer
-        raise NotAllowed("Join the meeting before sending files.")
 
 
 def client_router(context: ClientHttpContext) -> Router:
@@ -144,18 +127,22 @@ def client_router(context: ClientHttpContext) -> Router:
 
     @post("/v2/meetings/chat-upload", status_code=200)
     async def chat_upload(request: Request[Any, Any, Any]) -> Response[bytes]:
-        scope, admission = await handlers.caller(request)
-        peer = handlers.uploader(admission)
+        scope, admitted = await handlers.caller(request)
+        await require_may_send_files(scope, admitted)
         body = await _body(request)
         name = body.get("filename")
         if not isinstance(name, str):
             raise Invalid('"filename" is required', field="filename")
-        put_path, get_path = await context.files.reserve(scope, admission.live.id, peer.participant.id, name)
+        put_path, get_path = await context.files.reserve(
+            scope, admitted.meeting.id, admitted.participant.id, name
+        )
         origin = _origin(request, context.public_url)
         return _json({"data": {"put_location": origin + put_path, "get_location": origin + get_path}})
 
     @put("/files/chat/{file_id:str}/{name:str}", status_code=200)
-    async def put_file(request: Request[Any, Any, Any], file_id: str, name: str) -> Response[bytes]:
+    async def put_file(
+        request: Request[Any, Any, Any], file_id: FromPath[str], name: FromPath[str]
+    ) -> Response[bytes]:
         context.files.check("PUT", file_id, request.query_params)
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > context.files.max_bytes:
@@ -165,7 +152,9 @@ def client_router(context: ClientHttpContext) -> Router:
         return _json({"success": True})
 
     @get("/files/chat/{file_id:str}/{name:str}")
-    async def get_file(request: Request[Any, Any, Any], file_id: str, name: str) -> Stream:
+    async def get_file(
+        request: Request[Any, Any, Any], file_id: FromPath[str], name: FromPath[str]
+    ) -> Stream:
         context.files.check("GET", file_id, request.query_params)
         found, blob = await context.files.open(FileId(file_id))
         shown = "inline" if found.content_type in INLINE_TYPES else "attachment"

@@ -14,10 +14,11 @@ from parley.base.errors import NotAllowed, NotFound, ParleyError, TooMany, Unaut
 from parley.base.ids import MeetingId, PeerId, is_uuid, new_uuid
 from parley.base.tasks import cancel_and_wait
 from parley.bus import Bus
+from parley.meetings.live.admission import Admission, admission
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import Notice
 from parley.meetings.live.peer import LivePeer
-from parley.meetings.live.registry import Admission, MeetingRegistry
+from parley.meetings.live.registry import MeetingRegistry
 from parley.stream.sockets import Rejection, Socket, SocketSession, UpgradeRequest
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.auth import ParticipantAuth
@@ -104,11 +105,12 @@ class ClientSockets:
             peer_id = PeerId(params.get("peerID", "").lower())
             if not is_uuid(peer_id):
                 raise NotAllowed("peerID must be a UUID.")
-            admission = await self._registry.admit(scope, claims.meeting_id, claims.participant_id)
-            await admission.live.check_peer_id(admission.participant.id, peer_id)
+            admitted = await admission(scope, claims.meeting_id, claims.participant_id)
+            live = await self._registry.open(scope, admitted.meeting.id)
+            await live.check_peer_id(admitted.participant.id, peer_id)
         except ParleyError as refused:
             return _refusal(refused)
-        return ClientSocket(self, admission, peer_id)
+        return ClientSocket(self, live, admitted, peer_id)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """See `MeetingRegistry.hold`."""
@@ -146,14 +148,16 @@ def _refusal(refused: ParleyError) -> Rejection:
 class ClientSocket:
     """A `stream.SocketSession`, and the `Link` of its peer."""
 
-    def __init__(self, sockets: ClientSockets, admission: Admission, peer_id: PeerId) -> None:
+    def __init__(
+        self, sockets: ClientSockets, live: LiveMeeting, admitted: Admission, peer_id: PeerId
+    ) -> None:
         self._sockets = sockets
-        self._live = admission.live
-        self._admission = admission
+        self._live = live
+        self._admitted = admitted
         self._peer_id = peer_id
         self._peer: LivePeer | None = None
         self._socket: Socket | None = None
-        self._encoder = sockets.encoder(admission.live.id)
+        self._encoder = sockets.encoder(live.id)
         self._buckets = sockets.buckets()
         self._lanes: dict[Lane, deque[_Request]] = {}
         self._malformed = 0
@@ -172,7 +176,7 @@ class ClientSocket:
         self._live = self._sockets.hold(self._live)
         try:
             self._peer = self._live.connect(
-                self._admission.participant, self._admission.preset, self._peer_id, self, new_uuid()
+                self._admitted.participant, self._admitted.preset, self._peer_id, self, new_uuid()
             )
         except NotAllowed as refused:
             socket.close(CLOSE_POLICY, refused.message)
@@ -180,8 +184,7 @@ class ClientSocket:
     def received(self, data: str | bytes) -> None:
         """A ping, a pong or a request."""
         if isinstance(data, str):
-            if data == "2" and self._socket is not None:
-                self._socket.send_text("3")
+            self._pinged(data)
             return
         if self._peer is None:
             return
@@ -192,13 +195,23 @@ class ClientSocket:
             request = self._request(outer)
         except DecodeError:
             self._malformed += 1
-            self._fail(outer.event, outer.id, "This frame is not a valid message.", "malformed_message")
+            self._fail(
+                outer.event, outer.id[:ID_LIMIT], "This frame is not a valid message.", "malformed_message"
+            )
             if self._malformed > MALFORMED_LIMIT and self._socket is not None:
                 self._socket.close(CLOSE_POLICY, "too many malformed messages")
         except ParleyError as refused:
             self._fail(outer.event, outer.id[:ID_LIMIT], refused.message, refused.code)
         else:
             self._enqueue(request)
+
+    def _pinged(self, text: str) -> None:
+        try:
+            self._buckets.take(ANY_REQUEST, self._now())
+        except TooMany:
+            return
+        if text == "2" and self._socket is not None:
+            self._socket.send_text("3")
 
     def lagging(self, behind: bool) -> None:
         """Nothing to do: a client that stays behind is cut off and synchronises when it reconnects."""

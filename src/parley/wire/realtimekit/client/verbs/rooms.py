@@ -17,7 +17,7 @@ async def connected_rooms(call: Call, _: Message) -> Message:
     if call.peer.is_waiting:
         return pb.RoomGetConnectedRoomsDumpResponse()
     call.peer.require_joined()
-    return shapes.rooms(await call.live.breakout.view())
+    return shapes.rooms(await call.live.breakout.view(call.peer))
 
 
 @verb(Room.CREATE_CONNECTED_ROOMS, pb.RoomCreateConnectedRoomsRequest)
