@@ -7,9 +7,9 @@ from datetime import datetime
 
 import msgspec
 
-from parley.accounts.scope import AppScope
+from parley.accounts.scope import AppScope, Change
 from parley.base.errors import Invalid, NotFound, TooLarge
-from parley.base.ids import MessageId, ParticipantId, PeerId, SessionId, new_uuid
+from parley.base.ids import MessageId, ParticipantId, PeerId, SessionId, is_uuid, new_uuid
 from parley.base.text import storable
 from parley.channels import store
 from parley.channels.events import MessageChanged, MessageDeleted, MessageSent
@@ -83,7 +83,7 @@ async def edit(
         NotFound: no such message, or somebody else's.
     """
     async with scope.change() as change:
-        message = _own(await store.get_message(change, channel_id, message_id), by)
+        message = _own(await _find(change, channel_id, message_id), by)
         if payload is not None:
             check_payload(message.kind, payload)
             message = msgspec.structs.replace(message, payload=payload, is_edited=True)
@@ -95,7 +95,7 @@ async def edit(
 async def delete(scope: AppScope, channel_id: str, message_id: MessageId, by: ParticipantId) -> Message:
     """Remove one's own message; returns what it was."""
     async with scope.change() as change:
-        message = _own(await store.get_message(change, channel_id, message_id), by)
+        message = _own(await _find(change, channel_id, message_id), by)
         await store.delete_message(change, channel_id, message_id)
         change.announce(MessageDeleted(channel_id=channel_id, message_id=message_id))
     return message
@@ -106,13 +106,18 @@ async def pin(
 ) -> Message:
     """Mark a message for everybody who may read it."""
     async with scope.change() as change:
-        message = await store.get_message(change, channel_id, message_id)
+        message = await _find(change, channel_id, message_id)
         if message is None or not message.is_visible_to(reader):
             raise NotFound("No such message.")
         message = msgspec.structs.replace(message, is_pinned=pinned)
         await store.update_message(change, message)
         change.announce(MessageChanged(channel_id=channel_id, message=message))
     return message
+
+
+async def _find(change: Change, channel_id: str, message_id: MessageId) -> Message | None:
+    # Ids come as clients sent them; PostgreSQL does not even compare a text with a NUL in it.
+    return await store.get_message(change, channel_id, message_id) if is_uuid(message_id) else None
 
 
 def _own(message: Message | None, by: ParticipantId) -> Message:
@@ -148,6 +153,8 @@ async def history(
         partner: only the private conversation with that participant.
         search: only those whose content has this text, in either case.
     """
+    if (partner is not None and not is_uuid(partner)) or (search is not None and not storable(search)):
+        return [], False
     size = max(1, min(size, PAGE_LIMIT))
     found = await store.page(
         scope,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from parley.base.errors import NotFound, TooMany
@@ -20,7 +20,7 @@ from parley.meetings.live.notices import (
     Transfer,
 )
 from parley.meetings.live.peer import LivePeer
-from parley.meetings.model import Meeting, MeetingStatus
+from parley.meetings.model import Meeting, MeetingStatus, StageState
 
 if TYPE_CHECKING:
     from parley.meetings.live.meeting import LiveMeeting
@@ -48,15 +48,19 @@ class Breakout:
         rooms = [m for m in found if m.id != self.root_id and m.status is MeetingStatus.ACTIVE]
         return parent, rooms
 
-    async def view(self) -> RoomsView:
-        """The main meeting, its open rooms, and who is in each."""
+    async def view(self, peer: LivePeer) -> RoomsView:
+        """The main meeting, its open rooms, and who is in each, as far as the peer may see people."""
         parent, rooms = await self._family()
+        return self._view(parent, rooms, whole=peer.permissions.show_participant_list)
+
+    def _view(self, parent: Meeting, rooms: Sequence[Meeting], *, whole: bool) -> RoomsView:
         running = {live.id: live for live in self._live.family.running(self.root_id)}
 
         def look(meeting: Meeting) -> RoomView:
             live = running.get(meeting.id)
-            people = [peer.info() for peer in live.visible()] if live else []
-            return RoomView(meeting.id, meeting.title or "", people)
+            people = live.visible() if live else []
+            shown = [p.info() for p in people if whole or p.stage is StageState.ON_STAGE]
+            return RoomView(meeting.id, meeting.title or "", shown)
 
         return RoomsView(look(parent), [look(room) for room in rooms])
 
@@ -66,11 +70,21 @@ class Breakout:
             self._live.spawn(self._tell_view())
 
     async def _tell_view(self) -> None:
-        self._tell_family(await self.view())
+        parent, rooms = await self._family()
+        whole = self._view(parent, rooms, whole=True)
+        stage = self._view(parent, rooms, whole=False)
+        self._tell_family(whole, to=lambda peer: peer.permissions.show_participant_list)
+        self._tell_family(stage, to=lambda peer: not peer.permissions.show_participant_list)
 
-    def _tell_family(self, notice: Notice, but: LivePeer | None = None) -> None:
+    def _tell_family(
+        self,
+        notice: Notice,
+        *,
+        but: LivePeer | None = None,
+        to: Callable[[LivePeer], bool] | None = None,
+    ) -> None:
         for live in self._live.family.running(self.root_id):
-            live.tell(notice, but=but)
+            live.tell(notice, but=but, to=to)
 
     async def create(self, host: LivePeer, titles: Sequence[str]) -> RoomsCreated:
         """Open rooms; an empty title becomes `Room N`."""
@@ -179,5 +193,5 @@ class Breakout:
         return [
             (p.participant.id, p.name, p.participant.picture or "", p.participant.custom_participant_id)
             for live in self._live.family.running(self.root_id)
-            for p in live.visible()
+            for p in live.seen_by(peer)
         ]

@@ -15,7 +15,7 @@ from parley.meetings.live import store
 from parley.meetings.live.notices import Broadcast, PermissionsChanged, Pinned
 from parley.meetings.live.peer import LivePeer, merge, patched
 from parley.meetings.model import EndReason
-from parley.meetings.presets import require
+from parley.meetings.presets import Permissions, require
 
 if TYPE_CHECKING:
     from parley.meetings.live.meeting import LiveMeeting
@@ -112,16 +112,12 @@ class Controls:
             Invalid: a value that the permission does not have.
         """
         host.require(host.permissions.can_change_participant_permissions, "change permissions")
+        for participant_id, patch in changes.items():  # all of them, or none
+            self._patched_peers(participant_id, patch)
         for participant_id, patch in changes.items():
-            peers = self._live.peers_of([participant_id])
-            if not peers:
-                raise NotFound("No such participant in this session.")
             role = self._live.role_of(participant_id)
             merged = merge(role.permission_changes, dict(patch))
-            try:
-                effective = {peer: patched(peer.preset.permissions, merged) for peer in peers}
-            except msgspec.ValidationError as error:
-                raise Invalid(f"This permission cannot have that value: {error}") from error
+            effective = self._patched_peers(participant_id, patch)
             now = self._live.scope.now()
             await self._live.put_role(
                 msgspec.structs.replace(role, permission_changes=merged, updated_at=now)
@@ -132,6 +128,19 @@ class Controls:
         notice = PermissionsChanged(changes)
         self._live.tell(notice, but=host, to=lambda peer: peer.participant.id in changes)
         return notice
+
+    def _patched_peers(
+        self, participant_id: ParticipantId, patch: Mapping[str, Any]
+    ) -> dict[LivePeer, Permissions]:
+        """The joined peers of a participant with what they may do after a change."""
+        peers = self._live.peers_of([participant_id])
+        if not peers:
+            raise NotFound("No such participant in this session.")
+        merged = merge(self._live.role_of(participant_id).permission_changes, dict(patch))
+        try:
+            return {peer: patched(peer.preset.permissions, merged) for peer in peers}
+        except msgspec.ValidationError as error:
+            raise Invalid(f"This permission cannot have that value: {error}") from error
 
     def broadcast(
         self, peer: LivePeer, kind: str, payload: bytes, *, to_peers: Iterable[str] | None = None

@@ -27,6 +27,8 @@ class Lobby:
     def holds(self, peer: LivePeer) -> bool:
         """Whether the peer has to wait now."""
         kind = peer.permissions.waiting_room_type
+        if peer.id in self._live.record.lost:
+            return False  # it was inside before the server restarted
         if kind == "SKIP" or self._live.role_of(peer.participant.id).is_admitted:
             return False
         if kind == "ON_PRIVILEGED_USER_ENTRY":

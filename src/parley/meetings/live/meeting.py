@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import msgspec
 import structlog
 
 from parley.accounts.scope import AppScope
@@ -75,6 +76,8 @@ class LiveMeeting:
         self.media = Media(self, pool)
         self._lifecycle = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
+        self._giving_up: asyncio.TimerHandle | None = None
+        """Runs while peers of before a restart may come back."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._removed: set[PeerId] = set()
 
@@ -136,7 +139,8 @@ class LiveMeeting:
         """
         if peer_id in self._removed:
             raise NotAllowed("You were removed from this meeting; load the page again to come back.")
-        owner = await store.peer_owner(self.scope, peer_id)
+        here = self.peers.get(peer_id)
+        owner = here.participant.id if here else await store.peer_owner(self.scope, peer_id)
         if owner not in (None, participant_id):
             raise NotAllowed("This peer id belongs to another participant.")
 
@@ -154,14 +158,19 @@ class LiveMeeting:
                 raise NotAllowed("This peer id belongs to another participant.")
             self._rebind(known, link, socket_session_id)
             return known
-        role = self.roles.get(participant.id)
-        changes = role.permission_changes if role else {}
-        permissions = patched(preset.permissions, changes) if changes else preset.permissions
         name = participant.name or "Guest"
-        peer = LivePeer(peer_id, participant, preset, permissions, name, link, socket_session_id)
-        peer.stage = self.stage.initial(peer)
+        peer = LivePeer(peer_id, participant, preset, preset.permissions, name, link, socket_session_id)
+        self._apply_role(peer)
         self.peers[peer_id] = peer
         return peer
+
+    def _apply_role(self, peer: LivePeer) -> None:
+        """Give a peer what its participant was granted in this session, and take what was revoked."""
+        role = self.roles.get(peer.participant.id)
+        changes = role.permission_changes if role else {}
+        permissions = peer.preset.permissions
+        peer.permissions = patched(permissions, changes) if changes else permissions
+        peer.stage = self.stage.initial(peer)
 
     def _rebind(self, peer: LivePeer, link: Link, socket_session_id: str) -> None:
         if peer.grace is not None:
@@ -213,13 +222,18 @@ class LiveMeeting:
             if meeting.status is MeetingStatus.INACTIVE:
                 raise NotAllowed("Meeting is inactive")
             self.meeting = meeting
+            self._apply_role(peer)  # it may have changed since the peer connected
             self._take_name(peer, name)
             if self.lobby.holds(peer):
                 self.lobby.enter(peer)
                 return False
             parent_id = await self.family.session_of_parent(self)
+            is_first = self.session is None
             await self.record.join(peer, self.joined(), meeting, parent_id)
             peer.state = PeerState.JOINED
+            if is_first and self.session is not None:
+                for role in list(self.roles.values()):  # granted by a service peer before it began
+                    await self.put_role(role)
             self._cancel_idle()
         self._tell_joined(peer)
         self.lobby.somebody_joined(peer)
@@ -233,6 +247,7 @@ class LiveMeeting:
     def _tell_joined(self, peer: LivePeer) -> None:
         if not peer.permissions.hidden_participant:
             is_on_stage = peer.stage is StageState.ON_STAGE
+            peer.was_on_stage |= is_on_stage
             self.tell(
                 PeerJoined(peer.info()),
                 but=peer,
@@ -243,6 +258,7 @@ class LiveMeeting:
         """A peer steps on the stage: make it known to those who only see the stage."""
         if peer.permissions.hidden_participant:
             return
+        peer.was_on_stage = True
         self.tell(PeerJoined(peer.info()), but=peer, to=_sees_only_stage)
         if peer.media.is_joined:
             notice = MediaJoined(peer.info(), [p.info() for p in peer.media.producers.values()])
@@ -276,7 +292,8 @@ class LiveMeeting:
 
     def _tell_left(self, peer: LivePeer) -> None:
         if not peer.permissions.hidden_participant:
-            self.tell(PeerLeft(peer.info()))
+            known_to_all = peer.was_on_stage
+            self.tell(PeerLeft(peer.info()), to=lambda x: known_to_all or x.permissions.show_participant_list)
         self.stage.peer_left(peer)
         self.controls.peer_left(peer)
         self.breakout.changed()
@@ -341,6 +358,7 @@ class LiveMeeting:
 
     def _forget_session(self) -> None:
         self._cancel_idle()
+        self._stop_giving_up()
         self.roles.clear()
         self.polls.forget()
         self.values.forget()
@@ -361,15 +379,23 @@ class LiveMeeting:
         loop = asyncio.get_running_loop()
         self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
         if self.record.lost:
-            loop.call_later(seconds, lambda: self.spawn(self._give_up_lost()))
+            self._giving_up = loop.call_later(seconds, lambda: self.spawn(self._give_up_lost()))
 
     async def _give_up_lost(self) -> None:
+        self._stop_giving_up()
         async with self._lifecycle:
             await self.record.give_up_lost(self.joined())
         self.watch_idle()
 
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
     async def put_role(self, role: SessionRole) -> None:
         """Keep what a participant was granted for as long as the session lasts."""
+        if self.session is not None:
+            role = msgspec.structs.replace(role, session_id=self.session.id)
         self.roles[role.participant_id] = role
         if self.session is not None:
             async with self.scope.change() as change:
@@ -396,6 +422,7 @@ class LiveMeeting:
     def abandon(self) -> None:
         """Another server runs the meeting now: send the clients there, write nothing."""
         self._cancel_idle()
+        self._stop_giving_up()
         for peer in list(self.peers.values()):
             if peer.grace is not None:
                 peer.grace.cancel()
@@ -407,6 +434,7 @@ class LiveMeeting:
     async def close(self) -> None:
         """Stop serving (the process ends); the session stays LIVE in the store and is recovered later."""
         self._cancel_idle()
+        self._stop_giving_up()
         for peer in list(self.peers.values()):
             if peer.grace is not None:
                 peer.grace.cancel()

@@ -103,6 +103,8 @@ class LivePeer:
     joined_at: datetime | None = None
     is_recorded: bool = False
     """It has a row in the running session."""
+    was_on_stage: bool = False
+    """Those who see only the stage were told of it."""
     media: PeerMedia = field(default_factory=PeerMedia)
     grace: asyncio.TimerHandle | None = None
     """Runs while its connection is lost and may come back."""

@@ -142,8 +142,12 @@ class SessionRecord:
         """Peers that did not return after a restart left when the old server was last alive."""
         session, rows = self.session, list(self.lost.values())
         if session is not None and rows:
-            self.lost.clear()
-            await self._close(session, rows, session.updated_at, present, LeaveReason.LOST)
+            self.lost = {}
+            try:
+                await self._close(session, rows, session.updated_at, present, LeaveReason.LOST)
+            except BaseException:
+                self.lost = {row.id: row for row in rows}
+                raise
 
     async def _close(
         self,

@@ -76,8 +76,9 @@ class SharedValues:
         now = to_ms(self._live.scope.now())
         values = self._stores.get(name, {})
         gone = [key for key in dict.fromkeys(keys) if key in values]
-        async with self._live.scope.change() as change:
-            await store.drop_values(change, session_id, name, gone)
+        if gone:
+            async with self._live.scope.change() as change:
+                await store.drop_values(change, session_id, name, gone)
         for key in gone:
             values.pop(key, None)
         items = [SharedValue(key, b"", peer.id, now) for key in gone]
