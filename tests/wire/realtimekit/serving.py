@@ -157,7 +157,13 @@ async def serving_api(
                 httpx.AsyncClient(
                     base_url=below, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_S
                 ) as http,
-                AsyncCloudflare(api_token=token, base_url=base, max_retries=0, timeout=WAIT_S) as client,
+                AsyncCloudflare(
+                    api_token=token,
+                    base_url=base,
+                    max_retries=0,
+                    timeout=WAIT_S,
+                    _strict_response_validation=True,
+                ) as client,
             ):
                 yield Api(origin, app_scope, token, registry, tokens, http, client)
     finally:
