@@ -79,7 +79,8 @@ class HeadlessClient:
         self._base = origin(base_url)
         self._name = name
         self._source = media
-        self._on_news = on_news
+        self.on_news = on_news
+        """May be replaced before joining."""
         self._on_frame = on_frame
         self._http = http
         self._own_http: aiohttp.ClientSession | None = None
@@ -182,7 +183,7 @@ class HeadlessClient:
                 await self._media.start()
         self._is_joined = True
         self.join_s = asyncio.get_running_loop().time() - opened_at
-        self._on_news(Joined(tuple(person.name for person in self.people.values())))
+        self.on_news(Joined(tuple(person.name for person in self.people.values())))
 
     async def _connect_media(self, socket: ProtocolSocket, invitation: Invitation) -> None:
         await socket.request(Media.JOIN, pb.EdgePeerJoinRequest(), pb.EdgePeerJoinResponse)
@@ -193,7 +194,7 @@ class HeadlessClient:
                 ice_servers=invitation.ice_servers,
                 source=self._source,
                 may_publish=invitation.produces,
-                on_news=self._on_news,
+                on_news=self.on_news,
                 on_given_up=lambda reason: self._end(Ending.LOST, reason),
                 on_frame=self._on_frame,
             )
@@ -205,7 +206,7 @@ class HeadlessClient:
         request = pb.RoomJoinRoomRequest(peer=me, room_uuid=invitation.meeting_id)
         answer = await socket.request(Room.JOIN, request, pb.RoomPeerInfoResponse)
         if answer.peer.waitlisted:
-            self._on_news(Waiting())
+            self.on_news(Waiting())
             await self._wait_admission(admission_timeout)
             answer = await socket.request(Room.JOIN, request, pb.RoomPeerInfoResponse)
             if answer.peer.waitlisted:
@@ -305,21 +306,21 @@ class HeadlessClient:
             return
         person = self._roster.joined(peer.peer_id, peer.display_name)
         if person is not None and self._is_joined:
-            self._on_news(PersonJoined(person.peer_id, person.name))
+            self.on_news(PersonJoined(person.peer_id, person.name))
 
     def _on_left(self, message: pb.RoomPeerInfoResponse) -> None:
         person = self._roster.left(message.peer.peer_id)
         if person is not None:
-            self._on_news(PersonLeft(person.peer_id, person.name))
+            self.on_news(PersonLeft(person.peer_id, person.name))
             self._wake()
 
     def _on_chat(self, message: pb.ChatSendChatMessageToRoomResponse) -> None:
         chat = message.message
-        self._on_news(ChatReceived(chat.peer_id, chat.display_name, chat.payload))
+        self.on_news(ChatReceived(chat.peer_id, chat.display_name, chat.payload))
 
     def _on_private_chat(self, message: pb.ChatSendChatMessageToPeersResponse) -> None:
         chat = message.message
-        self._on_news(ChatReceived(chat.peer_id, chat.display_name, chat.payload))
+        self.on_news(ChatReceived(chat.peer_id, chat.display_name, chat.payload))
 
     def _on_media_joined(self, message: pb.EdgePeerJoinBroadcastResponse) -> None:
         participant = message.participant
@@ -372,7 +373,7 @@ class HeadlessClient:
         if not self.ended.done():
             ended = Ended(ending, reason or ending.sentence)
             self.ended.set_result(ended)
-            self._on_news(ended)
+            self.on_news(ended)
             self._answer_admission(admitted=False)
 
     def _notice_table(self) -> Mapping[int, tuple[type[Message], Callable[[Any], None]]]:
