@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_S = 5.0
 """For the home to accept a connection."""
-CLOSE_RESTART, CLOSE_TRY_AGAIN = 1012, 1013
+CLOSE_POLICY, CLOSE_RESTART, CLOSE_TRY_AGAIN = 1008, 1012, 1013
 
 
 class _Open(msgspec.Struct, tag="open"):
@@ -132,7 +132,7 @@ class SocketRelay:
         if isinstance(message, _Open):
             task = asyncio.create_task(self._open(message))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._opened)
             return
         session = self._here.get(message.connection)
         if session is not None:
@@ -147,16 +147,22 @@ class SocketRelay:
             del self._guests[message.connection]
             guest.ended(message.code, is_clean=message.is_clean)
 
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("relayed_connection_failed", exc_info=task.exception())
+
     async def _open(self, message: _Open) -> None:
         request = UpgradeRequest("/ws", "", message.params, {}, None, secure=False, subprotocols=())
         accepted = await self._accept(request)
         if isinstance(accepted, Rejection):
-            self.send(message.node, _Close(message.connection, 1008, "refused"))
+            log.info("relayed_connection_refused", status=accepted.status)
+            self.send(message.node, _Close(message.connection, CLOSE_POLICY, "refused"))
             return
         guest = _Guest(self, message.connection, message.node, accepted)
         self._guests[message.connection] = guest
-        self.send(message.node, _Opened(message.connection))
         accepted.opened(guest)
+        self.send(message.node, _Opened(message.connection))
 
 
 def _topic(node: str) -> str:
@@ -222,10 +228,13 @@ class RelayedSession:
         self.connection = new_uuid()
         self._socket: Socket | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._early: list[_Frames] | None = []
+        """What the client sent before the home accepted it; None once it has."""
 
     def opened(self, socket: Socket) -> None:
         """Tell the home."""
         self._socket = socket
+        socket.pause_reading()  # a few messages may still come
         self._relay.add(self)
         self._relay.send(self._home, _Open(self.connection, self._relay.node_id, self._params))
         loop = asyncio.get_running_loop()
@@ -235,7 +244,11 @@ class RelayedSession:
         """Pass on."""
         is_text = isinstance(data, str)
         raw = data.encode() if isinstance(data, str) else data
-        self._relay.send(self._home, _Frames(self.connection, raw, is_text))
+        message = _Frames(self.connection, raw, is_text)
+        if self._early is not None:
+            self._early.append(message)
+        else:
+            self._relay.send(self._home, message)
 
     def lagging(self, behind: bool) -> None:
         """The connection itself is cut off when its client does not catch up."""
@@ -252,7 +265,12 @@ class RelayedSession:
         if self._socket is None:
             return
         self._calm()
-        if isinstance(message, _Frames):
+        if isinstance(message, _Opened):
+            early, self._early = self._early or [], None
+            for each in early:
+                self._relay.send(self._home, each)
+            self._socket.resume_reading()
+        elif isinstance(message, _Frames):
             self._socket.send_frames(message.data)
         elif isinstance(message, _Close):
             self._socket.close(message.code, message.reason)
