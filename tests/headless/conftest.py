@@ -29,6 +29,7 @@ class Server:
     """A running server."""
 
     url: str
+    pid: int
 
     def meeting(self, kind: str = "group_call") -> dict[str, str]:
         """A new meeting; returns participant tokens by role ("Host", "Participant", "Guest", ...)."""
@@ -68,7 +69,7 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
             env=environment,
         )
     try:
-        yield Server(_wait_url(process, log))
+        yield Server(_wait_url(process, log), process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
