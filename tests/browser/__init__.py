@@ -1,1 +1,1 @@
-"""The official clients in real Chromium against a real server: `python -m tests.netns pytest tests/browser`."""
+"""The official clients in real Chromium: `python -m tests.netns pytest tests/browser`."""

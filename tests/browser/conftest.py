@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -60,11 +61,14 @@ class Stage:
         invitation = await self.customer.invite(meeting, name, preset)
         return await self.enter_with(invitation, name, sdk=sdk, **defaults)
 
-    async def enter_with(self, invitation: Invitation, name: str, *, sdk: int = 2, **defaults: Any) -> Person:
-        """The same with an invitation one has."""
-        person = await Person.open(self.browser, name, f"{self.site}/v{sdk}/")
+    async def enter_with(
+        self, invitation: Invitation, name: str, *, sdk: int = 2, via: str = "", **defaults: Any
+    ) -> Person:
+        """The same with an invitation one has, and possibly by another address of the server."""
+        url = via or self.server.url
+        person = await Person.open(self.browser, name, f"{self.site}/v{sdk}/?parley={url}")
         self.people.append(person)
-        await person.enter(invitation.token, self.server.base, **defaults)
+        await person.enter(invitation.token, urlsplit(url).netloc, **defaults)
         return person
 
     async def join(

@@ -1,4 +1,4 @@
-"""What a customer's back end does: apps, presets, meetings and participants over the official `cloudflare` SDK."""
+"""A customer's back end: apps, presets, meetings and participants over the official `cloudflare` SDK."""
 
 from __future__ import annotations
 

@@ -22,8 +22,11 @@ def missing_clients() -> str | None:
 
 @asynccontextmanager
 async def customer_site(parley_url: str) -> AsyncIterator[str]:
-    """The site's origin; `/v1/` and `/v2/` are pages with that major version of the SDK."""
-    page = (FOLDER / "person.html").read_text().replace("{{parley}}", parley_url)
+    """The site's origin; `/v1/` and `/v2/` are pages with that major version of the SDK.
+
+    A page takes the shim from `parley_url`, or from the address that its query parameter `parley` names.
+    """
+    page = (FOLDER / "person.html").read_text()
 
     async def serve(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -31,7 +34,8 @@ async def customer_site(parley_url: str) -> AsyncIterator[str]:
             return web.FileResponse(PACKAGES / f"realtimekit-{request.match_info['major']}" / SDK_FILE)
         if name == "person.js":
             return web.FileResponse(FOLDER / "person.js")
-        return web.Response(text=page, content_type="text/html")
+        origin = request.query.get("parley", parley_url)
+        return web.Response(text=page.replace("{{parley}}", origin), content_type="text/html")
 
     app = web.Application()
     app.router.add_get("/v{major:[12]}/{name:.*}", serve)

@@ -35,11 +35,6 @@ class ParleyServer:
         return self.data.with_suffix(".log")
 
     @property
-    def base(self) -> str:
-        """`baseURI` for the official client."""
-        return urlsplit(self.url).netloc
-
-    @property
     def pid(self) -> int:
         """Of the running server."""
         assert self._process is not None
@@ -56,7 +51,7 @@ class ParleyServer:
         }
         seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         async with asyncio.timeout(START_TIMEOUT_S):
