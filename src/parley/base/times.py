@@ -15,12 +15,13 @@ def to_ms(at: datetime) -> int:
 
 def from_ms(ms: int) -> datetime:
     """The instant of that many milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=ms)
+    return _EPOCH + timedelta(0, 0, 0, ms)  # by position: half the time of a keyword, and lists have many
 
 
 def iso_ms(at: datetime) -> str:
     """Like `2031-04-02T09:15:30.250Z` (`realtimekit.md` 1.3)."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return in_utc.isoformat("T", "milliseconds")[: -len("+00:00")] + "Z"
 
 
 def truncate_ms(at: datetime) -> datetime:
