@@ -177,7 +177,7 @@ class Parley:
         signer = self.signer = await Signer.load(store)
         deliveries = Deliveries(store, RealtimeKitPayloads(), http, signer)
         deliveries.register()
-        demo = Demo(self.scope, tokens) if settings.demo else None
+        demo = Demo(self.scope, tokens, bus) if settings.demo else None
         self.asgi = build_asgi(self, auth, files, ice, demo)
 
         await store.start(alone=not settings.database_url)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from parley.accounts import service as accounts
 from parley.accounts.scope import AppScope, Scope
-from parley.base.errors import Invalid
+from parley.base.errors import Invalid, TooMany
 from parley.base.paging import Order, PageRequest
+from parley.bus import Bus
 from parley.meetings import apps, participants, service
 from parley.meetings.tokens import ParticipantTokens
 from parley.web.context import DemoLink, DemoMeeting
 
 APP_NAME = "Demo"
+LIMIT, LIMIT_WINDOW = 60, timedelta(minutes=1)
+"""Demo meetings that the start page makes, all visitors together."""
 KINDS = {
     "group_call": [
         ("Host", "group_call_host"),
@@ -25,10 +30,16 @@ KINDS = {
 class Demo:
     """Makes meetings in an app of their own."""
 
-    def __init__(self, scope: Scope, tokens: ParticipantTokens) -> None:
+    def __init__(self, scope: Scope, tokens: ParticipantTokens, bus: Bus | None = None) -> None:
+        """Prepare; with a bus, the number of meetings made in a minute is limited."""
         self._scope = scope
+        self._bus = bus
         self._tokens = tokens
         self._app: AppScope | None = None
+
+    async def _slow_down(self) -> None:
+        if self._bus is not None and await self._bus.count("demo", LIMIT_WINDOW) > LIMIT:
+            raise TooMany("Too many demo meetings were made just now.", retry_after_s=60)
 
     async def _demo_app(self) -> AppScope:
         if self._app is None:
@@ -44,9 +55,11 @@ class Demo:
 
         Raises:
             Invalid: there is no such kind.
+            TooMany: over the limit.
         """
         if kind not in KINDS:
             raise Invalid(f"There is no demo of kind {kind}.", field="kind")
+        await self._slow_down()
         scope = await self._demo_app()
         meeting = await service.create_meeting(scope, service.MeetingInput(title=title))
         links = []

@@ -23,6 +23,7 @@ from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.errors import refusal, refuse_http
 from parley.wire.realtimekit.limits import WindowLimiter
 from parley.wire.realtimekit.prefix import StripPrefix
+from parley.wire.realtimekit.reference import reference_router
 from parley.wire.realtimekit.webhooks import key_handler
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def build_asgi(
     @get("/health/ready", include_in_schema=False)
     async def ready() -> Response[dict[str, Any]]:
         """The process can serve: its database answers; the media engine is told, but does not decide."""
+        await parley.store.ping()
         engines = {name: status.detail for name, status in parley.pool.statuses().items()}
         return Response({"status": "ok", "media": engines})
 
@@ -61,6 +63,7 @@ def build_asgi(
             live,
             ready,
             realtimekit_router(api),
+            reference_router(),
             key_handler(parley.signer),
             client_router(client),
             web_router(pages),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import literal, select
+
 from parley.base.clock import Clock
 from parley.store.blobs import Blobs
 from parley.store.jobs import Jobs
 from parley.store.outbox import Outbox
 from parley.store.ports import Database
+from parley.store.query import SystemQuery
 from parley.store.secrets import Vault
+
+_PING = SystemQuery(select(literal(1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,14 @@ class Store:
         """Begin dispatching events and running jobs; `alone` as for `Jobs.start`."""
         await self.outbox.start()
         await self.jobs.start(alone=alone)
+
+    async def ping(self) -> None:
+        """Ask the database something.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+        """
+        await self.database.one(_PING)
 
     async def stop(self) -> None:
         """Stop background work; the database stays open."""

@@ -1,0 +1,1 @@
+"""Whole stories, on one server and on two."""

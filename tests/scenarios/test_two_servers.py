@@ -1,0 +1,104 @@
+"""One meeting, two server processes on PostgreSQL and Redis: nobody notices which one they reached."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from cloudflare import Cloudflare, NotFoundError
+
+from parley.wire.realtimekit.client import rtk_client_pb2 as pb
+from parley.wire.realtimekit.client.events import Chat, Room
+from tests.scenarios.servers import Cluster, Server, cluster, master_key
+from tests.services import postgres_server, redis_server
+from tests.wire.realtimekit.client.peer import Peer
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("two")
+    with postgres_server() as postgres, redis_server() as redis:
+        database = postgres.create_database()
+        options = [
+            "--database-url", postgres.url(database),
+            "--redis-url", redis.url,
+            "--secret-key", master_key(),
+        ]  # fmt: skip
+        with cluster(folder, *options) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def pair(shared: Cluster) -> tuple[Server, Server]:
+    return shared.start("--no-media"), shared.start("--no-media")
+
+
+async def test_people_on_two_servers_meet(shared: Cluster, pair: tuple[Server, Server]) -> None:
+    demo = shared.demo()
+    tokens = [link["token"] for link in demo["links"]]
+    host = await Peer.join(pair[0].url, tokens[0])
+    guest = await Peer.join(pair[1].url, tokens[1])
+
+    roster = await guest.ask(Room.GET_PEERS)
+    assert {peer.display_name for peer in roster.peers} == {"Host", "Participant"}
+    await guest.tell(Chat.SEND_TO_ROOM, pb.ChatSendChatMessageToRoomRequest(payload="from the other server"))
+    await host.ask(Room.GET_PEERS)
+    history = await host.ask(Chat.HISTORY)
+    assert [message.payload for message in history.messages] == ["from the other server"]
+    await guest.close()
+    await host.close()
+
+
+async def test_a_rest_call_reaches_a_session_on_the_other_server(
+    shared: Cluster, pair: tuple[Server, Server]
+) -> None:
+    demo = shared.demo()
+    host = await Peer.join(pair[0].url, demo["links"][0]["token"])
+    guest = await Peer.join(pair[1].url, demo["links"][1]["token"])
+    for server in pair:
+        client = Cloudflare(api_token=shared.token, base_url=f"{server.url}/client/v4")
+        app_id = client.realtime_kit.apps.get(account_id=shared.account).data[0].id
+        polled = client.realtime_kit.active_session.create_poll(
+            demo["meeting_id"],
+            account_id=shared.account,
+            app_id=app_id,
+            question=f"Heard through {server.port}?",
+            options=["yes", "no"],
+        )
+        assert polled.data.poll.options[0].count == 0
+    client.realtime_kit.active_session.kick_all_participants(
+        demo["meeting_id"], account_id=shared.account, app_id=app_id
+    )
+    with pytest.raises(NotFoundError):
+        client.realtime_kit.active_session.get_active_session(
+            demo["meeting_id"], account_id=shared.account, app_id=app_id
+        )
+    await host.close()
+    await guest.close()
+
+
+@pytest.mark.faults
+async def test_a_meeting_moves_when_its_server_is_killed(
+    shared: Cluster, pair: tuple[Server, Server]
+) -> None:
+    """Its lease ends after 15 s; then the first who connects brings the meeting to the other server."""
+    third = shared.start("--no-media")
+    demo = shared.demo()
+    host = await Peer.join(third.url, demo["links"][0]["token"])
+    before = await host.ask(Room.GET_ROOM)
+    third.kill()
+
+    back, last = None, ""
+    deadline = time.monotonic() + 45
+    while back is None and time.monotonic() < deadline:
+        try:
+            back = await Peer.join(pair[1].url, demo["links"][0]["token"], peer_id=host.id)
+        except Exception as failed:
+            last = repr(failed)
+            await asyncio.sleep(0.5)
+    assert back is not None, f"the meeting did not move: {last}"
+    room = await back.ask(Room.GET_ROOM)
+    assert room.room.room_uuid == before.room.room_uuid
+    await back.close()
