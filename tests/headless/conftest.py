@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import pytest
 
 from tests import netns
@@ -104,3 +107,18 @@ def meeting(server: Server) -> Callable[[str], str]:
     """A fresh meeting: the token of a role."""
     tokens = server.meeting()
     return tokens.__getitem__
+
+
+@pytest.fixture
+def sound_file(tmp_path: Path) -> Path:
+    """A tenth of a second of 1 kHz."""
+    path = tmp_path / "tone.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        samples = array.array("h", (round(9000 * math.sin(2 * math.pi * i / 16)) for i in range(1600)))
+        frame = av.AudioFrame("s16", "mono", 1600)
+        frame.planes[0].update(samples.tobytes())
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -15,7 +15,7 @@ from parley.headless.errors import CannotJoin
 from parley.headless.media import Total
 from parley.headless.news import ChatReceived, Ended, Ending, News, PersonLeft, Waiting
 from parley.headless.receiving import RemoteTrack
-from parley.headless.sources import NOTHING, MediaSource, tone_hz, tone_source
+from parley.headless.sources import NOTHING, MediaSource, file_source, tone_hz, tone_source
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Room
 from tests.headless.conftest import Server
@@ -110,6 +110,15 @@ async def test_two_participants_hear_and_see_each_other(join, meeting):
         assert strength(sound, tone_hz(own)) < 0.05
         assert isinstance(listener.frames["video"][-1], av.VideoFrame)
         assert {track.size for track in listener.client.tracks.values()} == {None, (320, 180)}
+
+
+async def test_file_is_played_to_the_others(join, meeting, sound_file):
+    await join(meeting("Host"), "Player", file_source(sound_file))
+    listener = await join(meeting("Participant"), "Listener", decode=True)
+
+    await until(lambda: "" if len(listener.frames["audio"]) > 40 else "nothing is heard")
+
+    assert strength(mono(listener.frames["audio"][-20:]), 1000) > 0.9
 
 
 async def test_chat_reaches_everybody_the_sender_included(join, meeting):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import array
-import math
 from pathlib import Path
 
 import av
@@ -76,21 +74,6 @@ async def test_times_grow_over_the_end_of_the_loop():
 
     assert times == [0, 1, 2, 3, 4]
     track.stop()
-
-
-@pytest.fixture
-def sound_file(tmp_path: Path) -> Path:
-    """A tenth of a second of 1 kHz."""
-    path = tmp_path / "tone.wav"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        samples = array.array("h", (round(9000 * math.sin(2 * math.pi * i / 16)) for i in range(1600)))
-        frame = av.AudioFrame("s16", "mono", 1600)
-        frame.planes[0].update(samples.tobytes())
-        frame.sample_rate = 16_000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 async def test_file_is_resampled_and_repeated_with_growing_times(sound_file: Path):

@@ -11,7 +11,10 @@ RealtimeKit client (`rtk-client-protocol.md`) and carries real media.
     receiving.py    the connection from the server: counted or decoded
     sources.py      a tone and a moving picture encoded once, or a file
     roster.py       who is there and what they publish
+    media.py        both connections, kept in step with the roster
+    news.py         what a participant tells its owner
     client.py       `HeadlessClient`: one participant
+    crew.py         several of them, and what they see in words
     run.py          `parley join`
 
 A client owns its tasks and connections: `leave`, or the end of the session, stops all of them.
