@@ -25,6 +25,7 @@ from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
+from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
 from parley.wire.realtimekit.api import realtimekit_router
@@ -96,10 +97,9 @@ class Api:
         return (await self.ask("POST", path, status=201, json=body))["data"]["id"]
 
     async def join(self, meeting_id: str, participant_id: str, *, name: str | None = None) -> LivePeer:
-        """Let a participant enter the meeting over a connection of its own."""
-        live, participant, preset = await self.registry.admit(
-            self.scope, MeetingId(meeting_id), ParticipantId(participant_id)
-        )
+        """Let a participant enter a meeting, or one of its rooms, over a connection of its own."""
+        participant, preset, _ = await get_participant_with_preset(self.scope, ParticipantId(participant_id))
+        live = await self.registry.open(self.scope, MeetingId(meeting_id))
         peer = live.connect(participant, preset, PeerId(new_uuid()), Silent(), new_uuid())
         assert await live.join(peer, name)
         return peer
@@ -147,6 +147,7 @@ async def serving_api(
     )
     app_scope = scope.app((await create_app(scope, "Kit")).id)
     token = await token_for(scope)
+    store.outbox.listen(lambda item: registry.heard(item.event))
     await live.start()
     await registry.start()
     try:

@@ -1,4 +1,4 @@
-"""Apps, meetings, participants and presets, asked for by the official Python SDK; it checks every answer's types."""
+"""Apps, meetings, participants and presets, asked for by the official Python SDK, which checks the types."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from parley.meetings.history.model import (
     SessionReport,
     SessionSort,
 )
-from parley.meetings.model import Peer, PeerEvent, Session, SessionStatus
+from parley.meetings.model import Peer, PeerEvent, PeerEventName, Session, SessionStatus
 from parley.store.query import Query, in_list, json_list, like_pattern
 from parley.store.rows import RowMap
 from parley.store.schema import tables as t
@@ -159,6 +159,8 @@ _PEER_ANYWHERE = Query(
     .order_by(p.created_at.desc(), p.session_id)
     .limit(1)
 )
+_step = case((e.name == PeerEventName.PEER_CREATED, 0), (e.name == PeerEventName.PEER_JOINING, 1), else_=2)
+"""A peer is created and joins within one millisecond."""
 _EVENTS = Query(
     select(*_events.columns)
     .where(
@@ -166,7 +168,7 @@ _EVENTS = Query(
         in_list(e.session_id, "sessions"),
         in_list(e.participant_id, "participants"),
     )
-    .order_by(e.created_at, e.id)
+    .order_by(e.created_at, _step, e.id)
 )
 _FAMILY = Query(
     select(s.id).where(s.app_id == _APP, or_(s.id == bindparam("id"), s.parent_id == bindparam("id")))

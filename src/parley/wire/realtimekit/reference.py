@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
 import msgspec
 from litestar import Response, Router, get
@@ -119,10 +118,11 @@ def _operation(method: str, path: str, operation: Json, schemas: dict[str, Json]
         parts.append(f"<h3>Query</h3>{_table(rows)}")
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        parts.append(f"<h3>Body</h3>{_fields(schema, schemas)}")
+        parts.append(f"<h3>Body</h3>{_table(list(_members(schema, schemas, '', ())))}")
     status, answer = next(iter(operation["responses"].items()))
     schema = answer["content"]["application/json"]["schema"]
-    parts.append(f"<h3>Answer {status}</h3>{_fields(schema, schemas)}")
+    told = [(name, kind, False, text) for name, kind, _, text in _members(schema, schemas, "", ())]
+    parts.append(f"<h3>Answer {status}</h3>{_table(told)}")
     return (
         f'<details id="{operation["operationId"]}"><summary><span class="method">{method.upper()}</span>'
         f'<code>{escape(short)}</code><span class="what">{escape(operation["summary"])}</span></summary>'
@@ -135,12 +135,10 @@ def _prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _fields(schema: Json, schemas: dict[str, Json]) -> str:
-    """One row for each member, with dotted names."""
-    return _table(list(_members(schema, schemas, "", ())))
-
-
-def _members(schema: Json, schemas: dict[str, Json], prefix: str, above: tuple[str, ...]) -> Any:
+def _members(
+    schema: Json, schemas: dict[str, Json], prefix: str, above: tuple[str, ...]
+) -> Iterator[tuple[str, str, bool, str]]:
+    """Name, type, whether it is required, and meaning of each member, with dotted names."""
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     if name in above:
         return

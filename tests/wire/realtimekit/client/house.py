@@ -208,9 +208,7 @@ async def house_on(
     bus = MemoryBus()
     house = House(store, app, tokens, bus, rate_limits)
     ice = IceOptions(urls=("turn:turn.example.org:3478",), secret="shared")
-    context = ClientHttpContext(
-        auth=house.auth, registry=house.registry, files=house.files, ice=ice, public_url="http://localhost:1"
-    )
+    context = ClientHttpContext(auth=house.auth, files=house.files, ice=ice, public_url="http://localhost:1")
     asgi = ClientCors(Litestar([client_router(context)], openapi_config=None))
     async with running(store):
         await house.placement.start()
