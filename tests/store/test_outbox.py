@@ -245,3 +245,24 @@ async def test_three_dispatchers_hand_over_each_event_once_and_in_order(
             writing = False
     for about in "abc":
         assert [o for topic, o in handed if topic == f"counter:{about}"] == list(range(1, 601))
+
+
+async def test_an_event_that_a_consumer_always_refuses_does_not_hold_up_the_others(store, app_scope) -> None:
+    """It is tried a few times, then left out and kept with the reason."""
+    seen: list[int] = []
+
+    async def consumer(_: object, item: Announced) -> None:
+        if not isinstance(item.event, Counted):
+            return
+        if item.event.number == 2:
+            raise ValueError("this one cannot be consumed")
+        seen.append(item.event.number)
+
+    store.outbox.consume(consumer)
+    await announce(app_scope, *(Counted(about="poison", number=n) for n in (1, 2, 3)))
+    await store.outbox.start()
+    await until(lambda: "" if 3 in seen else f"only {seen} were handed over", deadline_s=30)
+    await store.outbox.stop()
+    row = await store.database.one(SystemQuery(select(t.outbox.c.last_error)))
+    assert row is not None
+    assert "cannot be consumed" in row[0]

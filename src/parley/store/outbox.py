@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from parley.base.clock import Clock
 from parley.base.events import Event, decode, encode, name_of
@@ -38,6 +38,9 @@ from parley.store.schema import tables as t
 log = structlog.get_logger(__name__)
 BATCH = 200
 """Events handed to the consumers in one transaction."""
+PARK_AFTER = 5
+"""Times that a consumer may refuse an event before it is left out (and kept, with the reason)."""
+FAILURE_PAUSE_S = 0.5
 IDLE_POLL_S = 5.0
 """A net for events whose process died before it could wake the dispatcher."""
 
@@ -68,8 +71,16 @@ _NEXT_OFFSETS = Query(
 _INSERT = Query(
     t.outbox.insert().values({c.name: bindparam(c.name) for c in t.outbox.columns if c.name != "id"})
 )
-_OLDEST = SystemQuery(select(t.outbox).order_by(t.outbox.c.id).limit(BATCH).with_for_update())
+_waiting = t.outbox.c.failures < bindparam("parked_at")
+_OLDEST = SystemQuery(
+    select(t.outbox).where(_waiting).order_by(t.outbox.c.id).limit(bindparam("count")).with_for_update()
+)
 _REMOVE = SystemQuery(delete(t.outbox).where(in_list(t.outbox.c.id, "ids")))
+_FAILED = SystemQuery(
+    update(t.outbox)
+    .where(t.outbox.c.id == bindparam("event"))
+    .values(failures=t.outbox.c.failures + 1, last_error=bindparam("error"))
+)
 
 
 class Outbox:
@@ -142,26 +153,28 @@ class Outbox:
             log.exception("outbox_left_for_next_start")
 
     async def drain(self) -> None:
-        """Hand over everything that is committed now."""
-        while await self._dispatch_batch():
+        """Hand over everything that is committed now; what consumers refuse stays for later."""
+        while await self._dispatch_batch(BATCH):
             pass
 
     async def _dispatch_forever(self) -> None:
         while True:
             self._wake.clear()
             try:
-                while await self._dispatch_batch():
+                while await self._dispatch_batch(BATCH):
                     pass
             except DatabaseUnavailable as away:
                 log.warning("outbox_waits_for_database", reason=away.message)
             except Exception:
                 log.exception("outbox_consumer_failed")
-                await asyncio.sleep(1)
+                await asyncio.sleep(FAILURE_PAUSE_S)
+                await self._find_the_cause()
+                continue
             await wait_event(self._wake, IDLE_POLL_S)
 
-    async def _dispatch_batch(self) -> bool:
+    async def _dispatch_batch(self, count: int) -> bool:
         async with self._database.transaction() as tx:
-            rows = await tx.all(_OLDEST)
+            rows = await tx.all(_OLDEST, count=count, parked_at=PARK_AFTER)
             if not rows:
                 return False
             for row in rows:
@@ -170,7 +183,23 @@ class Outbox:
                     for consumer in self._consumers:
                         await consumer(tx, item)
             await tx.run(_REMOVE, ids=json_list(row[0] for row in rows))
-        return len(rows) == BATCH
+        return len(rows) == count
+
+    async def _find_the_cause(self) -> None:
+        """Hand over one by one; the event that a consumer refuses is marked, and parked in the end.
+
+        So one event that cannot be consumed does not hold up all others for ever.
+        """
+        try:
+            while await self._dispatch_batch(1):
+                pass
+        except DatabaseUnavailable as away:
+            log.warning("outbox_waits_for_database", reason=away.message)
+        except Exception as failure:
+            async with self._database.transaction() as tx:
+                rows = await tx.all(_OLDEST, count=1, parked_at=PARK_AFTER)
+                if rows:
+                    await tx.run(_FAILED, event=rows[0][0], error=repr(failure)[:1000])
 
 
 def _row(item: Announced) -> dict[str, Any]:
@@ -182,12 +211,14 @@ def _row(item: Announced) -> dict[str, Any]:
         "offset": item.offset,
         "name": name_of(item.event),
         "body": encode(item.event),
+        "failures": 0,
+        "last_error": None,
         "created_at": to_ms(item.at),
     }
 
 
 def _announced(row: Any) -> Announced | None:
-    _, organization_id, app_id, topic, epoch, offset, name, body, created_at = row
+    _, organization_id, app_id, topic, epoch, offset, name, body, _, _, created_at = row
     try:
         happened = decode(name, body)
     except (KeyError, msgspec.ValidationError):

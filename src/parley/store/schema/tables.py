@@ -330,6 +330,8 @@ outbox = Table(
     Column("offset", BigInteger, nullable=False),
     _text("name"),
     _text("body"),
+    Column("failures", Integer, nullable=False),
+    _text("last_error", null=True),
     _instant("created_at"),
 )
 
