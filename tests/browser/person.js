@@ -38,6 +38,7 @@ function watch(client) {
   note(meta, 'socketConnectionUpdate', 'mediaConnectionUpdate');
   if (stage) note(stage, 'stageRequestApproved', 'stageRequestRejected', 'stageStatusUpdate');
   for (const name of MEDIA_EVENTS) participants.joined.on(name, show);
+  participants.joined.toArray().forEach(show); // in a breakout room they are there already
   participants.joined.on('participantLeft', hide);
   connectedMeetings?.on('meetingChanged', watch);
 }

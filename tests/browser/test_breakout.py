@@ -41,12 +41,11 @@ async def test_people_are_moved_into_a_room_and_back(stage: Stage) -> None:
     await everybody_receives(alice, bob)
 
 
-async def test_rooms_are_renamed_and_deleted(stage: Stage) -> None:
+async def test_rooms_are_deleted(stage: Stage) -> None:
     meeting = await stage.meeting("Rooms")
     alice = await stage.join(meeting, "Alice", HOST, video=False)
     made = await alice.do("meeting.connectedMeetings.createMeetings([{title: 'One'}, {title: 'Two'}])")
-    await alice.do(f"meeting.connectedMeetings.updateMeetings([{{id: '{made[0]['id']}', title: 'First'}}])")
     titles = "meeting.connectedMeetings.meetings.map(each => each.title).sort().join()"
-    await alice.until(f"{titles} === 'First,Two'")
+    await alice.until(f"{titles} === 'One,Two'")
     await alice.do(f"meeting.connectedMeetings.deleteMeetings(['{made[1]['id']}'])")
-    await alice.until(f"{titles} === 'First'")
+    await alice.until(f"{titles} === 'One'")

@@ -12,9 +12,9 @@ from tests.browser.customer import HOST, PARTICIPANT
 from tests.browser.person import everybody_receives
 from tests.browser.proxy import wire_to
 
-pytestmark = pytest.mark.faults
 
 
+@pytest.mark.faults
 async def test_a_lost_socket_comes_back_with_the_same_peer_and_its_media(stage: Stage) -> None:
     meeting = await stage.meeting("Socket loss")
     alice = await stage.join(meeting, "Alice", HOST)
@@ -39,6 +39,7 @@ async def test_a_lost_socket_comes_back_with_the_same_peer_and_its_media(stage: 
         await bob.until("texts().includes('welcome')")
 
 
+@pytest.mark.faults
 async def test_the_media_engine_dies_and_pictures_come_back(own_stage: Stage) -> None:
     stage = own_stage
     meeting = await stage.meeting("Engine loss")
@@ -53,6 +54,7 @@ async def test_the_media_engine_dies_and_pictures_come_back(own_stage: Stage) ->
     await everybody_receives(alice, bob, carol)
 
 
+@pytest.mark.faults
 async def test_the_server_dies_and_the_meeting_goes_on_after_its_restart(own_stage: Stage) -> None:
     stage = own_stage
     meeting = await stage.meeting("Server loss")

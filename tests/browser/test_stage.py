@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from tests.browser.conftest import Stage
 from tests.browser.customer import PRESENTER, VIEWER
-from tests.browser.person import Person
+from tests.browser.person import CAMERA, Person
 
 Pair = tuple[Person, Person]
 
@@ -26,7 +26,8 @@ async def test_a_viewer_watches_and_cannot_be_seen(webinar: Pair) -> None:
     assert await vic.do("meeting.stage.status") == "OFF_STAGE"
     await vic.do("meeting.self.enableVideo().catch(error => error.message)")
     assert await vic.do("meeting.self.producers.length") == 0
-    assert await wanda.do("names()") == []
+    await wanda.until("person('Vic').stageStatus === 'OFF_STAGE'")
+    assert await wanda.received("Vic", CAMERA) is None
 
 
 async def test_a_viewer_asks_is_let_onto_the_stage_and_taken_off(webinar: Pair) -> None:
@@ -45,7 +46,7 @@ async def test_a_viewer_asks_is_let_onto_the_stage_and_taken_off(webinar: Pair) 
     await vic.receives(wanda)
     await wanda.do("meeting.stage.kick([person('Vic').userId])")
     await vic.until("meeting.stage.status === 'OFF_STAGE'")
-    await wanda.until("names().length === 0")
+    await wanda.until("person('Vic').stageStatus === 'OFF_STAGE' && !person('Vic').videoEnabled")
     await vic.receives(wanda)
 
 
@@ -66,7 +67,7 @@ async def test_a_denied_viewer_may_ask_again(webinar: Pair) -> None:
 async def test_a_presenter_steps_off_the_stage_and_back(webinar: Pair) -> None:
     wanda, vic = webinar
     await wanda.do("meeting.stage.leave()")
-    await vic.until("names().length === 0")
+    await vic.until("person('Wanda').stageStatus === 'OFF_STAGE' && !person('Wanda').videoEnabled")
     await wanda.do("meeting.stage.join()")
     await wanda.do("meeting.self.enableAudio()")
     await wanda.do("meeting.self.enableVideo()")
