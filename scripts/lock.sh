@@ -9,7 +9,7 @@ set -eu
 
 compile() {
     "$VENV/bin/uv" pip compile pyproject.toml "$@" --quiet --no-config --upgrade \
-        --universal --python-version 3.11 --default-index https://pypi.org/simple \
+        --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 }
 
