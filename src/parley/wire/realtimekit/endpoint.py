@@ -42,7 +42,7 @@ from parley.meetings.model import Meeting
 from parley.meetings.ports import LiveMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
-from parley.wire.realtimekit.errors import refusal, refuse, refuse_http
+from parley.wire.realtimekit.errors import refusal, refuse, refuse_framework
 from parley.wire.realtimekit.limits import RateLimiter
 from parley.wire.realtimekit.reading import read_body, read_query
 
@@ -192,7 +192,7 @@ async def answer(endpoint: Endpoint, context: RealtimeKitContext, request: AnyRe
     except ParleyError as error:
         return refuse(error)
     except HTTPException as error:
-        return refuse_http(request, error)
+        return refuse_framework(error)
     except Exception:
         log.exception("request_failed", method=endpoint.method, path=endpoint.path)
         return refusal(500, "Internal error")

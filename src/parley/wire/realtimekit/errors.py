@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar import Request
+from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
@@ -103,14 +103,17 @@ def refuse(error: ParleyError) -> ASGIResponse:
     return refusal(status, message_of(error), headers)
 
 
-def refuse_http(_: Request[Any, Any, Any], error: HTTPException) -> ASGIResponse:
-    """What the framework refused: unknown path, wrong method, body too large; an exception handler."""
+def refuse_framework(error: HTTPException) -> ASGIResponse:
+    """The answer for what the framework refused: unknown path, wrong method, body too large."""
     allow = (error.headers or {}).get("allow")
-    return refusal(
-        error.status_code,
-        _FRAMEWORK.get(error.status_code, error.detail),
-        {"allow": allow} if allow else None,
-    )
+    message = _FRAMEWORK.get(error.status_code, error.detail)
+    return refusal(error.status_code, message, {"allow": allow} if allow else None)
+
+
+def refuse_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The same as an exception handler of an application."""
+    made = refuse_framework(error)
+    return Response(made.body, status_code=made.status_code, headers=dict(made.headers.items()))
 
 
 _FRAMEWORK = {

@@ -38,6 +38,15 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         return PageRequest(int(self.page_no) or 1, size)
 
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL inside a JSON text, where it can only be escaped (RFC 8259 section 7)."""
+
+
+def _unstorable() -> Invalid:
+    """PostgreSQL keeps no NUL; both databases refuse the same."""
+    return Invalid("A text must not contain U+0000")
+
+
 # --- bodies -----------------------------------------------------------------------------------
 
 
@@ -47,6 +56,8 @@ def read_body(raw: bytes, shape: type[T]) -> T:
     Raises:
         Invalid: not JSON, or not of that shape.
     """
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise _unstorable()
     try:
         value: T = _decoder(_key(shape)).decode(raw or b"{}")
     except msgspec.ValidationError as error:
@@ -93,6 +104,8 @@ def read_query(raw: bytes, shape: type[T]) -> T:
     if not raw:
         nothing: T = _defaults(_key(shape))
         return nothing
+    if b"%00" in raw or b"\x00" in raw:
+        raise _unstorable()
     lists = _list_fields(_key(shape))
     given: dict[str, Any] = {}
     for key, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=False):
@@ -188,6 +201,7 @@ _TEXTS: Sequence[tuple[re.Pattern[str], Explain]] = [
     ),
     (re.compile(r"Expected `float` that's a multiple of 1"), lambda f, _: f'"{f}" must be an integer'),
     (re.compile(r"Expected `str` matching regex .+:"), lambda f, _: f'"{f}" must be a valid uri'),
+    (re.compile(r"Expected `str` matching regex"), lambda f, _: f'"{f}" has an invalid format'),
     (
         re.compile(r"Expected `([a-z]+)(?: \| [a-z| ]+)?`, got `"),
         lambda f, m: f'"{f or "value"}" must be {_KINDS.get(m[1], m[1])}',
