@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from parley.base.errors import NotFound, TooMany
@@ -80,11 +81,10 @@ class Breakout:
         self,
         notice: Notice,
         *,
-        but: LivePeer | None = None,
         to: Callable[[LivePeer], bool] | None = None,
     ) -> None:
         for live in self._live.family.running(self.root_id):
-            live.tell(notice, but=but, to=to)
+            live.tell(notice, to=to)
 
     async def create(self, host: LivePeer, titles: Sequence[str]) -> RoomsCreated:
         """Open rooms; an empty title becomes `Room N`."""
@@ -97,7 +97,8 @@ class Breakout:
         made: list[tuple[MeetingId, str]] = []
         async with self._live.scope.change() as change:
             for number, title in enumerate(titles, start=len(rooms) + 1):
-                now = change.now()
+                # They are shown in the order of their creation, which is stored in milliseconds.
+                now = change.now() + timedelta(milliseconds=len(made))
                 room = Meeting(
                     id=MeetingId(new_uuid()),
                     app_id=self._live.scope.app_id,
@@ -113,7 +114,7 @@ class Breakout:
         notice = RoomsCreated(made)
         for live in self._live.family.running(self.root_id):
             live.breakout._has_rooms = True
-        self._tell_family(notice, but=host)
+        self._tell_family(notice)  # the caller too: its client does not read the rooms out of the answer
         return notice
 
     async def delete(self, host: LivePeer, room_ids: Sequence[str]) -> RoomsDeleted:
@@ -135,7 +136,7 @@ class Breakout:
                 await store.close_meeting(change, room.id)
         closed = [(room.id, room.title or "") for room in gone if room is not None]
         notice = RoomsDeleted(closed)
-        self._tell_family(notice, but=host)
+        self._tell_family(notice)
         for live in self._live.family.running(self.root_id):
             if live.id in {room_id for room_id, _ in closed}:
                 for peer in live.joined():

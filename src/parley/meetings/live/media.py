@@ -18,10 +18,10 @@ from parley.base.errors import Invalid, NotAllowed, NotFound, StateForbids, TooL
 from parley.base.ids import PeerId, new_uuid
 from parley.media.pool import MediaPool
 from parley.media.ports import Layer, MediaError, MediaRoom, RoomOptions, Source
+from parley.meetings.live import store
 from parley.meetings.live.notices import (
     ActiveSpeaker,
     MediaJoined,
-    MediaLost,
     ProducerAdded,
     ProducerClosed,
     ProducerInfo,
@@ -42,6 +42,8 @@ CONSUMERS_LIMIT = 200
 """Streams asked for in one request."""
 APP_DATA_LIMIT = 4_096
 CLOSE_TIMEOUT_S = 5.0
+RETURN_TIMEOUT_S = 12.0
+"""Chromium notices lost transports after 5 to 7 s, the client waits 2 s more; its requests end after 20 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Media:
 
     async def open_sender(self, peer: LivePeer, offer_sdp: str) -> tuple[str, str]:
         """A new send transport, in place of an earlier one; returns its id and the answer."""
+        peer.media.opening.set()
         async with peer.media.send_lock:
             room = await self._open_room()
             await self._drop_sender(peer)
@@ -102,6 +105,7 @@ class Media:
 
     async def open_receiver(self, peer: LivePeer, offer_sdp: str) -> tuple[str, str]:
         """A new receive transport, in place of an earlier one; returns its id and the answer."""
+        peer.media.opening.set()
         room = await self._open_room()
         old, peer.media.receiver = peer.media.receiver, None
         if old is not None:
@@ -160,15 +164,33 @@ class Media:
                 await self._pool.close_room(self.room_id)
 
     def engine_lost(self) -> None:
-        """The engine restarted: every transport is gone, clients build new ones."""
+        """The engine restarted: every transport is gone, clients build new ones.
+
+        Nobody is told: the official client finds out by ICE within seconds, opens new transports and
+        publishes again. Told at once (media.36) it would believe its old transports to be healthy, publish on
+        them, be refused, and switch its camera and microphone off.
+        """
         self._room = None
         for peer in self._live.peers.values():
             peer.media.sender = peer.media.receiver = None
-            peer.media.producers.clear()
-        for peer in list(self._live.peers.values()):
-            peer.notify(MediaLost())
+            peer.media.opening.clear()
+            self._drop_producers(peer, list(peer.media.producers.values()))
 
     # --- joining ------------------------------------------------------------------------------
+
+    async def await_fresh_transports(self, peer: LivePeer) -> None:
+        """Wait until somebody who comes back without transports begins to open new ones.
+
+        After the server's own end the client returns within a second, but learns only seconds later, by ICE,
+        that its transports are gone. Let in before that it would publish on them, be refused, and switch its
+        camera and microphone off. A client that opens none is let in after `RETURN_TIMEOUT_S`.
+        """
+        has_transports = peer.media.opening.is_set() or peer.preset.config.view_type == "LIVESTREAM"
+        if has_transports or await store.peer_owner(self._live.scope, peer.id) is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETURN_TIMEOUT_S):
+                await peer.media.opening.wait()
 
     def start(self, peer: LivePeer, *, is_return: bool) -> None:
         """A peer (re)starts its part in media; one that comes back publishes anew."""

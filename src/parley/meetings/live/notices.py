@@ -308,8 +308,3 @@ class ActiveSpeaker(Notice):
     """Who speaks now."""
 
     peer_id: PeerId
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLost(Notice):
-    """The media engine restarted: every transport is gone, make new ones."""

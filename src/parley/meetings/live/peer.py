@@ -84,6 +84,8 @@ class PeerMedia:
     """Media that a host muted without letting the peer unmute: audio, video, screenshare."""
     send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Replacing a transport and negotiating on it exclude each other."""
+    opening: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the peer has asked for a transport."""
 
 
 @dataclass(slots=True, eq=False)

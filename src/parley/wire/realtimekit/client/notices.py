@@ -151,10 +151,6 @@ _ENCODERS: dict[type[n.Notice], Encoder] = {
             entries=[pb.EdgeSelectedPeersDiffEntry(peer_id=x.peer_id, priority=1)]
         ),
     ),
-    n.MediaLost: lambda _, __: (
-        Media.ROOM_TERMINATED,
-        pb.EdgeMediaRoomTerminationBroadcastResponse(reason="media engine restarted"),
-    ),
 }
 
 
