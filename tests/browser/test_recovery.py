@@ -13,7 +13,6 @@ from tests.browser.person import everybody_receives
 from tests.browser.proxy import wire_to
 
 
-
 @pytest.mark.faults
 async def test_a_lost_socket_comes_back_with_the_same_peer_and_its_media(stage: Stage) -> None:
     meeting = await stage.meeting("Socket loss")

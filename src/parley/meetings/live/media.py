@@ -129,6 +129,7 @@ class Media:
     def _sender_lost(self, peer: LivePeer, transport_id: str) -> None:
         if peer.media.sender is not None and peer.media.sender.id == transport_id:
             peer.media.sender = None
+            peer.media.withdrawn.clear()
             self._drop_producers(peer, list(peer.media.producers.values()))
 
     def _receiver_lost(self, peer: LivePeer, transport_id: str) -> None:
@@ -137,6 +138,7 @@ class Media:
 
     async def _drop_sender(self, peer: LivePeer) -> None:
         old, peer.media.sender = peer.media.sender, None
+        peer.media.withdrawn.clear()
         if old is not None:
             self._drop_producers(peer, list(peer.media.producers.values()))
             await old.close()
@@ -174,6 +176,7 @@ class Media:
         for peer in self._live.peers.values():
             peer.media.sender = peer.media.receiver = None
             peer.media.opening.clear()
+            peer.media.withdrawn.clear()
             self._drop_producers(peer, list(peer.media.producers.values()))
 
     # --- joining ------------------------------------------------------------------------------
@@ -195,6 +198,7 @@ class Media:
     def start(self, peer: LivePeer, *, is_return: bool) -> None:
         """A peer (re)starts its part in media; one that comes back publishes anew."""
         if is_return:
+            peer.media.withdrawn.clear()
             self._drop_producers(peer, list(peer.media.producers.values()))
         peer.media.is_joined = False
 
@@ -260,7 +264,7 @@ class Media:
             raise Invalid("A stream is audio or video.", field="kind")
         if request.app_data is not None and len(request.app_data) > APP_DATA_LIMIT:
             raise TooLarge(f"app_data has at most {APP_DATA_LIMIT} characters.")
-        if len(peer.media.producers) >= PRODUCERS_LIMIT:
+        if len(peer.media.producers) + len(peer.media.withdrawn) >= PRODUCERS_LIMIT:
             raise StateForbids(f"A peer publishes at most {PRODUCERS_LIMIT} streams.")
         medium = "screenshare" if request.is_screen_share else request.kind
         if not self.may_produce(peer, medium):
@@ -296,6 +300,7 @@ class Media:
             if peer.media.sender is None:
                 raise NotFound("There is no send transport.")
             answer = await peer.media.sender.negotiate(offer_sdp)
+        peer.media.withdrawn.pop(producer_id, None)
         producer = peer.media.producers.get(producer_id)
         if producer is not None:
             self._drop_producers(peer, [producer])
@@ -303,7 +308,7 @@ class Media:
 
     async def toggle(self, peer: LivePeer, producer_id: str, *, is_paused: bool) -> None:
         """The publisher mutes or unmutes a stream of its own."""
-        producer = peer.media.producers.get(producer_id)
+        producer = peer.media.producers.get(producer_id) or peer.media.withdrawn.get(producer_id)
         if producer is None:
             raise NotFound("No such stream of yours.")
         if not is_paused:
@@ -312,6 +317,11 @@ class Media:
             if producer.is_muted_by_host:
                 await self._set_muted(peer, producer, muted=False)
         producer.is_paused = is_paused
+        if producer_id in peer.media.withdrawn:
+            if not is_paused:
+                peer.media.producers[producer_id] = peer.media.withdrawn.pop(producer_id)
+                self._live.tell(ProducerAdded(peer.id, producer.info()), but=peer, to=_in_media)
+            return
         if is_paused and producer.kind == "audio":
             self._speakers.forget(peer.id)
         self._tell_toggled(peer, producer, peer.id)
@@ -348,11 +358,13 @@ class Media:
                     self._speakers.forget(peer.id)
 
     async def enforce(self, peer: LivePeer) -> None:
-        """End the streams that the peer may not publish any more."""
+        """Withdraw the streams that the peer may not publish any more."""
         forbidden = [p for p in peer.media.producers.values() if not self.may_produce(peer, p.medium)]
         for producer in forbidden:
             await self._set_muted(peer, producer, muted=True)
-        self._drop_producers(peer, forbidden)
+        withdrawn = {p.id: p for p in forbidden if p.id in peer.media.producers}  # not closed meanwhile
+        peer.media.withdrawn |= withdrawn
+        self._drop_producers(peer, withdrawn.values())
 
     async def take_off_stage(self, peer: LivePeer) -> None:
         """The peer has left the stage: nothing of it is forwarded any more."""

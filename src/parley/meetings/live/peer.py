@@ -80,6 +80,8 @@ class PeerMedia:
     sender: SendTransport | None = None
     receiver: ReceiveTransport | None = None
     producers: dict[str, Producer] = field(default_factory=dict)
+    withdrawn: dict[str, Producer] = field(default_factory=dict)
+    """Streams that it may not publish now; its client resumes them under the same ids when it may again."""
     unmute_forbidden: set[str] = field(default_factory=set)
     """Media that a host muted without letting the peer unmute: audio, video, screenshare."""
     send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
