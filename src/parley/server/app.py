@@ -22,7 +22,7 @@ from parley.base.events import decode, encode, name_of
 from parley.base.ids import OrganizationId, new_uuid
 from parley.base.settings import Settings
 from parley.base.signing import SignedLinks
-from parley.bus import Bus, MemoryBus, RedisBus
+from parley.bus import Bus, MemoryBus
 from parley.channels.files import ChatFiles
 from parley.media.coturn import CoturnOptions, CoturnProcess
 from parley.media.janus.config import JanusOptions
@@ -40,9 +40,9 @@ from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
 from parley.store.blobs import Blobs
 from parley.store.core import Store
-from parley.store.engine.postgres import PostgresDatabase
 from parley.store.engine.sqlite import SqliteDatabase
 from parley.store.outbox import Announced
+from parley.store.ports import Database
 from parley.store.schema import migrate
 from parley.store.secrets import Vault, load_master_key
 from parley.stream.sockets import Route
@@ -79,8 +79,10 @@ async def open_store(settings: Settings) -> Store:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     await migrate(settings.database)
     clock = SystemClock()
-    database: SqliteDatabase | PostgresDatabase
+    database: Database
     if settings.database_url:
+        from parley.store.engine.postgres import PostgresDatabase  # its driver takes 3 MB
+
         database = PostgresDatabase(settings.database_url)
     else:
         database = SqliteDatabase(folder / "parley.db")
@@ -212,6 +214,8 @@ class Parley:
 
     async def _open_bus(self) -> Bus:
         if self.settings.redis_url:
+            from parley.bus.redis import RedisBus  # redis-py takes 6 MB that most servers never need
+
             return await RedisBus.open(self.settings.redis_url)
         return MemoryBus()
 

@@ -16,7 +16,6 @@ from parley.base.errors import ParleyError
 from parley.base.ids import CredentialId
 from parley.base.settings import Settings
 from parley.base.times import iso_ms
-from parley.headless.run import join_command
 from parley.meetings.tokens import ParticipantTokens
 from parley.server.app import open_store
 from parley.server.demo import KINDS, Demo
@@ -30,8 +29,28 @@ STORE_OPTIONS = ("data", "database_url", "secret_key", "log_level", "log_json")
 """What commands need that work on the data of a server, running or not."""
 
 
+def _join_command() -> click.Command:
+    from parley.headless.run import join_command  # brings a media stack of 27 MB
+
+    return join_command
+
+
+LATE = {"join": _join_command}
+"""Commands whose modules are loaded only when somebody asks for them."""
+
+
 class ParleyGroup(click.Group):
-    """Prints our errors as one sentence."""
+    """Prints our errors as one sentence, and loads some commands late."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, sorted."""
+        return sorted({*super().list_commands(ctx), *LATE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name in LATE and cmd_name not in self.commands:
+            self.add_command(LATE[cmd_name]())
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a `ParleyError` ends it with status 1."""
@@ -221,9 +240,6 @@ def demo_command(title: str, kind: str, as_json: bool, **options: Any) -> None:
         return
     for link in made.links:
         click.echo(f"{link.role:<12}  {url}/meet#token={link.token}")
-
-
-main.add_command(join_command)
 
 
 @main.command("version")

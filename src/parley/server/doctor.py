@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from parley.base.errors import ParleyError
 from parley.base.settings import Settings
-from parley.bus import RedisBus
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
 from parley.server.app import open_store
@@ -72,6 +71,8 @@ async def _database(settings: Settings) -> list[Finding]:
 async def _redis(settings: Settings) -> list[Finding]:
     if not settings.redis_url:
         return [Finding("good", "bus", "in-process: right for one server (--redis-url for several)")]
+    from parley.bus.redis import RedisBus  # not needed by the server, which shares this module's process
+
     bus = await RedisBus.open(settings.redis_url)
     try:
         await bus.get("doctor")
