@@ -47,7 +47,12 @@ def table(figures: Sequence[Figure]) -> str:
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     return "\n".join(
         "  ".join(
-            [row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2]), row[3].ljust(widths[3])]
+            [
+                row[0].ljust(widths[0]),
+                row[1].rjust(widths[1]),
+                row[2].rjust(widths[2]),
+                row[3].ljust(widths[3]),
+            ]
             + [row[4]]
         ).rstrip()
         for row in rows

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, async_playwright
 
 from bench.figures import Figure, table
 from bench.server import ParleyServer, parley
-from tests.media.browser import chromium
+from tests.media.browser import FLAGS, chromium_path
 from tests.netns import missing_network
 
 PAGES = Path(__file__).parent / "pages"
@@ -40,6 +40,8 @@ AT_MOST = 1.5
 STEP_S = 20.0
 """Limit of each step of a page."""
 _LIBRARIES = {"plugins": "libjanus_videoroom.so", "transports": "libjanus_websockets.so"}
+_INTERCEPTED = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
+"""The pages are answered by the browser's driver, so the browser takes them for pages of a public host."""
 Join = Callable[[bool], Awaitable[float | None]]
 """Join with a fresh page: True stays, False leaves again and returns milliseconds."""
 
@@ -85,6 +87,20 @@ async def _bare_janus(folder: Path) -> AsyncIterator[str]:
         child.wait(10)
 
 
+@contextlib.asynccontextmanager
+async def _chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=[*FLAGS, _INTERCEPTED],
+            ignore_default_args=["--headless", "--headless=old"],
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
 def _ask(server: ParleyServer, path: str, body: Any) -> Any:
     request = urllib.request.Request(
         f"{server.url}/client/v4/accounts/{server.account_id}/realtime/kit{path}",
@@ -101,7 +117,11 @@ def _tokens(server: ParleyServer, count: int) -> list[str]:
     meeting = _ask(server, f"/{app}/meetings", {"title": "bench"})["id"]
     people = f"/{app}/meetings/{meeting}/participants"
     return [
-        str(_ask(server, people, {"preset_name": "group_call_host", "custom_participant_id": f"p{n}"})["token"])
+        str(
+            _ask(server, people, {"preset_name": "group_call_host", "custom_participant_id": f"p{n}"})[
+                "token"
+            ]
+        )
         for n in range(count)
     ]
 
@@ -109,7 +129,9 @@ def _tokens(server: ParleyServer, count: int) -> list[str]:
 async def _open(browser: Browser, url: str, html: str) -> Page:
     context = await browser.new_context()
     page = await context.new_page()
-    await page.route("**/bench.html", lambda route: route.fulfill(path=PAGES / html, content_type="text/html"))
+    await page.route(
+        "**/bench.html", lambda route: route.fulfill(path=PAGES / html, content_type="text/html")
+    )
     await page.route("**/sdk.js", lambda route: route.fulfill(path=SDK, content_type="text/javascript"))
     await page.goto(f"{url}/bench.html")
     return page
@@ -133,7 +155,7 @@ def _sides(browser: Browser, server: ParleyServer, tokens: list[str], janus: str
 
     async def with_janus(stays: bool) -> float | None:
         page = await _open(browser, "http://localhost", "bare.html")
-        taken = await _run(page, [], [janus])
+        taken = await _run(page, [janus], [])
         if not stays:
             await page.context.close()
         return taken
@@ -157,7 +179,7 @@ async def measure(rounds: int = 7) -> list[Figure]:
         async with (
             _bare_janus(bare) as janus,
             parley(Path(name) / "parley", *flags) as server,
-            chromium() as browser,
+            _chromium() as browser,
         ):
             sides = _sides(browser, server, _tokens(server, rounds + 2), janus)
             found: dict[str, list[float]] = {side: [] for side in sides}

@@ -33,9 +33,9 @@ def name(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
-def memory_mb(pid: int, kind: str = "Rss") -> float:
-    """Resident memory in megabytes (10^6 bytes): `Rss`, or `Pss`, which shares out common pages."""
+def memory_mb(pid: int) -> float:
+    """Resident memory in megabytes (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith(f"{kind}:"):
+        if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024 / 1e6
-    raise ValueError(f"no {kind} of process {pid}")
+    raise ValueError(f"no memory of process {pid}")

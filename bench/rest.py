@@ -70,7 +70,9 @@ def _ask(server: ParleyServer, port: int, method: str, path: str, body: Any = No
 
 def _prepare(server: ParleyServer) -> tuple[str, str]:
     """Two apps: one with meetings to list, one to create meetings in."""
-    listed, filled = (_ask(server, server.port, "POST", "/apps", {"name": name}) for name in ("list", "create"))
+    listed, filled = (
+        _ask(server, server.port, "POST", "/apps", {"name": name}) for name in ("list", "create")
+    )
     ids = listed["data"]["app"]["id"], filled["data"]["app"]["id"]
     for number in range(IN_DATABASE):
         _ask(server, server.port, "POST", f"/{ids[0]}/meetings", MEETING | {"title": f"Meeting {number}"})
@@ -125,7 +127,9 @@ async def measure(seconds: float = 2.0, rounds: int = 5) -> list[Figure]:
 
 def _figures(what: str, ours: list[Load], theirs: list[Load]) -> list[Figure]:
     rate, peer_rate = (statistics.median(each.per_cpu_s for each in runs) for runs in (ours, theirs))
-    p50, p99 = (statistics.median(values) for values in zip(*((r.p50_ms, r.p99_ms) for r in ours), strict=True))
+    p50, p99 = (
+        statistics.median(values) for values in zip(*((r.p50_ms, r.p99_ms) for r in ours), strict=True)
+    )
     peer_p99 = statistics.median(run.p99_ms for run in theirs)
     return [
         Figure(

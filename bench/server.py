@@ -96,6 +96,14 @@ async def parley(
     """`parley serve` on that data folder, with an account (id and API token), which is made when absent."""
     account_id, token = account or (secrets.token_hex(16), secrets.token_urlsafe(32))
     environment = {"PARLEY_BOOTSTRAP_ACCOUNT_ID": account_id, "PARLEY_BOOTSTRAP_TOKEN": token}
-    command = [str(Path(sys.executable).with_name("parley")), "serve", "--data", str(data), "--port", "0", *flags]
+    command = [
+        str(Path(sys.executable).with_name("parley")),
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+        *flags,
+    ]
     async with process(command, environment, data.with_suffix(".log")) as server:
         yield ParleyServer(server.pid, server.port, account_id, token, data)

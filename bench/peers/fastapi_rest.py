@@ -174,9 +174,7 @@ def row_of(row: tuple[Any, ...]) -> MeetingRow:
     )
 
 
-@router.post(
-    "/{app_id}/meetings", status_code=201, response_model=One, response_model_exclude_none=True
-)
+@router.post("/{app_id}/meetings", status_code=201, response_model=One, response_model_exclude_none=True)
 async def create_meeting(app_id: Annotated[str, Depends(app_of)], body: MeetingIn) -> One:
     now = int(time.time() * 1000)
     recording, ai = body.recording_config, body.ai_config
