@@ -30,7 +30,7 @@ class SignedLinks:
             NotAllowed: changed, made for another method, or expired.
         """
         expires = query.get("expires", "")
-        if not expires.isdigit() or len(expires) > 12:
+        if not (expires.isascii() and expires.isdigit()) or len(expires) > 12:
             raise NotAllowed("This link is not valid.")
         expected = self._sign(method, path, int(expires))
         if not hmac.compare_digest(expected, query.get("signature", "")):

@@ -108,7 +108,7 @@ class SharedValues:
                 raise TooLarge(f"A shared value has at most {VALUE_LIMIT_BYTES} bytes.")
             try:
                 msgspec.json.decode(item.value)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deeply
                 raise Invalid("A shared value must be JSON.", field="payload") from error
         known = self._stores.get(name)
         if known is None and len(self._stores) >= STORES_LIMIT:

@@ -28,8 +28,12 @@ def logged() -> Iterator[list[Any]]:
 
 
 @pytest_asyncio.fixture
-async def house(store: Store, scope: Scope, logged: list[Any]) -> AsyncIterator[House]:
+async def house(
+    store: Store, scope: Scope, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
     """A running server without rate limits, on either database."""
+    # Those who come back are let in once they open transports; these clients have no media.
+    monkeypatch.setattr("parley.meetings.live.media.RETURN_TIMEOUT_S", 0.01)
     async with house_on(store, await new_app(scope)) as house:
         yield house
 

@@ -145,7 +145,7 @@ def client_router(context: ClientHttpContext) -> Router:
     ) -> Response[bytes]:
         context.files.check("PUT", file_id, request.query_params)
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > context.files.max_bytes:
+        if length.isascii() and length.isdigit() and int(length) > context.files.max_bytes:
             raise TooLarge(f"A file has at most {context.files.max_bytes // 1_000_000} MB.")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         await context.files.receive(FileId(file_id), kind or None, _chunks(request))
@@ -204,7 +204,7 @@ async def _body(request: Request[Any, Any, Any]) -> Mapping[str, Any]:
             raise TooLarge("The body is too large.")
     try:
         body = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deeply
         raise Invalid("The body is not JSON.") from error
     if not isinstance(body, dict):
         raise Invalid("The body must be an object.")

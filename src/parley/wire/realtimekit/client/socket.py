@@ -190,8 +190,8 @@ class ClientSocket:
             return
         outer = pb.SocketMessage()
         try:
+            outer.ParseFromString(data)  # first: a refusal needs the request's id too
             self._buckets.take(ANY_REQUEST, self._now())
-            outer.ParseFromString(data)
             request = self._request(outer)
         except DecodeError:
             self._malformed += 1

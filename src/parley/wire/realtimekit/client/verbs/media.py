@@ -102,7 +102,7 @@ def _mid_of(request: pb.EdgeProducerCreateRequest) -> str:
     """The media section of the new stream, which the client names in its application data."""
     try:
         data: Any = msgspec.json.decode(request.app_data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deeply
         raise Invalid("app_data is not JSON.", field="app_data") from error
     mid = data.get("mid") if isinstance(data, dict) else None
     if isinstance(mid, int) and not isinstance(mid, bool):
