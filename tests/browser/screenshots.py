@@ -1,0 +1,158 @@
+"""Take the pictures of the README from this build: `python -m tests.netns python -m tests.browser.screenshots`.
+
+Everybody gets a browser of their own, because Chromium reads its fake camera from one file per process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.browser.customer import GUEST, HOST, PARTICIPANT, PRESENTER, VIEWER, Customer, Meeting
+from tests.browser.kit import MEETING, PATIENCE_MS, VIEWPORT, KitPage
+from tests.browser.portraits import draw
+from tests.browser.server import ParleyServer
+from tests.media.browser import FLAGS, chromium_path
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SETTLE_MS = 1500
+"""For fades and notices of the kit."""
+
+
+class Studio:
+    """A server, its customer, and browsers with drawn people in front of them."""
+
+    def __init__(self, server: ParleyServer, customer: Customer, stack: AsyncExitStack, folder: Path) -> None:
+        self.server = server
+        self.customer = customer
+        self._stack = stack
+        self._folder = folder
+        self._browsers: dict[str, Browser] = {}
+
+    async def browser(self, name: str, *flags: str) -> Browser:
+        """A running Chromium."""
+        if name not in self._browsers:
+            playwright = await self._stack.enter_async_context(async_playwright())
+            browser = await playwright.chromium.launch(
+                executable_path=chromium_path(),
+                args=[*FLAGS, *flags],
+                ignore_default_args=["--headless", "--headless=old"],
+            )
+            self._stack.push_async_callback(browser.close)
+            self._browsers[name] = browser
+        return self._browsers[name]
+
+    async def sit_down(self, meeting: Meeting, name: str, preset: str, *, face: str = "") -> KitPage:
+        """Somebody on the setup screen."""
+        painter = await self.browser("painter")
+        clip = await draw(painter, face or name, self._folder)
+        browser = await self.browser(face or name, f"--use-file-for-fake-video-capture={clip}")
+        invitation = await self.customer.invite(meeting, name, preset)
+        return await KitPage.open(browser, self.server.url, invitation.token)
+
+
+async def save(page: Page, name: str) -> None:
+    """One picture, when nothing moves any more."""
+    await page.mouse.move(640, 5)
+    await page.wait_for_timeout(SETTLE_MS)
+    await page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"{name}.png  {(IMAGES / f'{name}.png').stat().st_size // 1000} kB")
+
+
+async def start_page(studio: Studio) -> None:
+    """The page a newcomer opens first, with a meeting made on it."""
+    context = await (await studio.browser("painter")).new_context(viewport=VIEWPORT, color_scheme="light")
+    page = await context.new_page()
+    await page.goto(studio.server.url)
+    await page.fill("#title", "Weekly planning")
+    await page.click("#start")
+    await expect(page.locator("#result h2")).to_be_visible()
+    await save(page, "start")
+    await context.close()
+
+
+async def group_call(studio: Studio) -> None:
+    """From the setup screen to four people, their chat, a poll, the list of people, and a guest who waits."""
+    meeting = await studio.customer.create_meeting("Weekly planning")
+    alice = await studio.sit_down(meeting, "Alice", HOST)
+    await alice.playing(1)
+    await save(alice.page, "setup")
+    await alice.arrive()
+    await alice.playing(1)
+    await save(alice.page, "grid-1")
+
+    bob = await studio.sit_down(meeting, "Bob", PARTICIPANT)
+    await bob.arrive()
+    await alice.playing(2)
+    await save(alice.page, "grid-2")
+
+    others = [await studio.sit_down(meeting, name, PARTICIPANT) for name in ("Carol", "Dan")]
+    for other in others:
+        await other.arrive()
+    await alice.playing(4)
+    await save(alice.page, "grid-4")
+
+    await alice.press("chat")
+    talk = [(bob, "Good morning! Shall we begin?"), (others[0], "Yes. I have the numbers of last week.")]
+    for person, text in [*talk, (alice, "Great, please share them.")]:
+        await person.page.evaluate(f"text => {MEETING}.chat.sendTextMessage(text)", text)
+    await expect(alice.page.locator("rtk-chat").get_by_text("please share them")).to_be_visible()
+    await save(alice.page, "chat")
+
+    await alice.press("polls")
+    await alice.page.evaluate(f"{MEETING}.polls.create('When do we meet next?', ['Tuesday', 'Thursday'])")
+    await bob.page.wait_for_function(f"{MEETING}.polls.items.length === 1")
+    await bob.page.evaluate(f"{MEETING}.polls.vote({MEETING}.polls.items[0].id, 1)")
+    await others[0].page.evaluate(f"{MEETING}.polls.vote({MEETING}.polls.items[0].id, 1)")
+    await save(alice.page, "polls")
+
+    await alice.press("participants")
+    gina = await studio.sit_down(meeting, "Gina", GUEST, face="Carol")
+    await gina.join()
+    await expect(gina.page.locator("rtk-waiting-screen")).to_be_visible(timeout=PATIENCE_MS)
+    await save(gina.page, "waiting")
+    await save(alice.page, "participants")
+    for person in (alice, bob, *others, gina):
+        await person.close()
+
+
+async def webinar(studio: Studio) -> None:
+    """What a viewer sees of two presenters."""
+    meeting = await studio.customer.create_meeting("Spring release")
+    presenters = [await studio.sit_down(meeting, name, PRESENTER) for name in ("Alice", "Dan")]
+    for presenter in presenters:
+        await presenter.arrive()
+    viewer = await studio.sit_down(meeting, "Vic", VIEWER, face="Bob")
+    await viewer.arrive()
+    await viewer.playing(2)
+    await save(viewer.page, "webinar")
+    for person in (*presenters, viewer):
+        await person.close()
+
+
+async def main() -> None:
+    """Take them all, or those scenes that were named."""
+    scenes = {"start": start_page, "call": group_call, "webinar": webinar}
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        server = ParleyServer(folder / "data", rtp_ports="30000-30499")
+        await server.start()
+        try:
+            customer = await Customer.open(server.url, server.account_id, server.api_token)
+            async with AsyncExitStack() as stack:
+                studio = Studio(server, customer, stack, folder)
+                for name in sys.argv[1:] or scenes:
+                    await scenes[name](studio)
+            await customer.close()
+        finally:
+            await server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
