@@ -1,7 +1,6 @@
-"""Fan-out of one process: our sockets and hub, a bare loop over the same transports, and Starlette if
-installed.
+"""Fan-out of one process: our sockets and hub, a bare loop over the same transports, and Starlette.
 
-    python bench/fanout.py [--subscribers 1000] [--seconds 2]
+    python -m bench.fanout [--subscribers 1000] [--seconds 2]
 
 Each server runs in a process of its own, so that its CPU time is its own; the readers share another. Loopback
 only, and readers and server compete for the machine: compare ratios within one run, never numbers of two
@@ -15,7 +14,10 @@ import asyncio
 import contextlib
 import multiprocessing
 import resource
+import tempfile
 import time
+from collections.abc import AsyncIterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,16 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from bench import peers, processes
+from bench.figures import Figure, table
+from bench.server import Server, process
 from parley.stream.frames import encode_text
 from parley.stream.hub import Hub
 from parley.stream.sockets import Socket, UpgradeRequest
 from parley.stream.websocket import websocket_protocol
 
+STARLETTE_8 = 12
+MEMORY_KB = 8
 PAYLOAD = b'{"text":"' + b"x" * 245 + b'"}'
 HEAD = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -96,26 +103,6 @@ def bare() -> dict[str, Any]:
     return {"ws": websocket_protocol({"/ws": route}), "app": nothing}
 
 
-def starlette() -> dict[str, Any]:
-    from starlette.applications import Starlette  # type: ignore[import-not-found, unused-ignore]
-    from starlette.routing import WebSocketRoute  # type: ignore[import-not-found, unused-ignore]
-
-    members: set[Any] = set()
-
-    async def endpoint(websocket: Any) -> None:
-        await websocket.accept()
-        members.add(websocket)
-        with contextlib.suppress(Exception):
-            while True:
-                text = await websocket.receive_text()
-                for member in list(members):
-                    await member.send_text(text)
-        members.discard(websocket)
-
-    app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
-    return {"ws": "websockets-sansio", "app": app, "ws_per_message_deflate": False}
-
-
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
     """No HTTP here."""
 
@@ -132,15 +119,6 @@ def serve(make: Any, pipe: Connection) -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
             await asyncio.sleep(0.01)
         pipe.send(server.servers[0].sockets[0].getsockname()[1])
-        loop = asyncio.get_running_loop()
-
-        def asked() -> None:
-            usage = resource.getrusage(resource.RUSAGE_SELF)
-            pipe.recv()
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            pipe.send((usage.ru_utime + usage.ru_stime, pages * resource.getpagesize()))
-
-        loop.add_reader(pipe.fileno(), asked)
         await task
 
     uvloop.run(main())
@@ -198,67 +176,92 @@ class Run:
         self.publisher.transport.write(head + bytes(4) + PAYLOAD)  # type: ignore[attr-defined]
 
 
-async def measure(pipe: Connection, subscribers: int, window: int, seconds: float) -> tuple[float, float]:
+async def load(server: Server, subscribers: int, window: int, seconds: float) -> tuple[float, float]:
     """Deliveries per CPU-second of the server, and its memory per idle connection in KB."""
     loop = asyncio.get_running_loop()
-    port = await loop.run_in_executor(None, pipe.recv)
-
-    async def usage() -> tuple[float, int]:
-        pipe.send("?")
-        answer: tuple[float, int] = await loop.run_in_executor(None, pipe.recv)
-        return answer
-
     run = Run(subscribers, window)
-    before = (await usage())[1]
+    before = processes.memory_mb(server.pid)
     readers = [
-        (await loop.create_connection(lambda: Reader(run), "127.0.0.1", port))[1] for _ in range(subscribers)
+        (await loop.create_connection(lambda: Reader(run), "127.0.0.1", server.port))[1]
+        for _ in range(subscribers)
     ]
     await asyncio.wait_for(run.all_open.wait(), 30)
-    memory_kb = ((await usage())[1] - before) / subscribers / 1024
-    start = (await usage())[0]
+    memory_kb = (processes.memory_mb(server.pid) - before) * 1000 / subscribers
+    start = processes.cpu_s(server.pid)
     run.until = time.monotonic() + seconds
     run.publisher = readers[0]
     run.count(0)
     while time.monotonic() < run.until or run.received_bytes < run.sent * FRAME_BYTES * subscribers:
         await asyncio.sleep(0.01)
         assert time.monotonic() < run.until + 30, "deliveries are missing"
-    cpu_s = (await usage())[0] - start
-    return run.received_bytes / FRAME_BYTES / cpu_s, memory_kb
+    return run.received_bytes / FRAME_BYTES / (processes.cpu_s(server.pid) - start), memory_kb
 
 
-def contender(make: Any, subscribers: int, window: int, seconds: float) -> tuple[float, float]:
+@contextlib.asynccontextmanager
+async def forked(make: Any) -> AsyncIterator[Server]:
+    """A server of this module in a process of its own."""
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=serve, args=(make, there), daemon=True)
-    process.start()
+    child = multiprocessing.get_context("spawn").Process(target=serve, args=(make, there), daemon=True)
+    child.start()
     try:
-        return uvloop.run(measure(here, subscribers, window, seconds))
+        port = await asyncio.get_running_loop().run_in_executor(None, here.recv)
+        yield Server(child.pid or 0, port)
     finally:
-        process.kill()
-        process.join()
+        child.kill()
+        child.join()
+
+
+@contextlib.asynccontextmanager
+async def starlette(folder: Path) -> AsyncIterator[Server]:
+    """The peer, in its own environment."""
+    command = [str(peers.python()), str(peers.HERE / "starlette_fanout.py")]
+    async with process(command, {}, folder / "starlette.log") as server:
+        yield server
+
+
+def _figure(subscribers: int, window: int, other: str, rates: dict[str, float]) -> Figure:
+    ours, theirs = rates["parley"], rates[other]
+    return Figure(
+        name=f"fan-out to {subscribers:,}, {window} in flight, of {other}",
+        value=ours / theirs,
+        at_least=STARLETTE_8 if (other, window) == ("Starlette", 8) else None,
+        detail=f"{ours:,.0f} against {theirs:,.0f} deliveries per CPU-second",
+    )
+
+
+async def measure(subscribers: int = 1_000, seconds: float = 2.0) -> list[Figure]:
+    """Run everything."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(subscribers + 100, 1024)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
+        for window in (1, 8):
+            rates: dict[str, float] = {}
+            for contender, start in (
+                ("parley", partial(forked, ours)),
+                ("bare loop", partial(forked, bare)),
+                ("Starlette", partial(starlette, Path(name))),
+            ):
+                async with start() as server:
+                    rates[contender], memory_kb = await load(server, subscribers, window, seconds)
+                if contender == "parley" and window == 1:
+                    figures.append(
+                        Figure(name="memory per idle socket", value=memory_kb, unit="KB", at_most=MEMORY_KB)
+                    )
+            figures += [_figure(subscribers, window, other, rates) for other in rates if other != "parley"]
+    return figures
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--subscribers", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
-    contenders = {"parley": ours, "bare loop": bare}
-    with contextlib.suppress(ImportError):
-        import starlette as _  # type: ignore[import-not-found, unused-ignore]
-
-        contenders["starlette"] = starlette
-    needed = options.subscribers + 100
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(needed, 1024), hard), hard))
-    print(f"{options.subscribers} subscribers, {len(PAYLOAD)} bytes; deliveries per CPU-second of the server")
-    for window in (1, 8):
-        base = 0.0
-        for name, make in contenders.items():
-            rate, memory_kb = contender(make, options.subscribers, window, options.seconds)
-            base = base or rate
-            print(f"W={window} {name:10} {rate:12,.0f}  parley/this {base / rate:5.2f}  {memory_kb:5.1f} KB")
+    print(table(uvloop.run(measure(options.subscribers, options.seconds))))
 
 
 if __name__ == "__main__":

@@ -43,18 +43,12 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 def table(figures: Sequence[Figure]) -> str:
     """Aligned columns: name, value, bound, verdict, detail."""
+    if not figures:
+        return ""
     rows = [(f.name, f"{_number(f.value)} {f.unit}", f.bound, f.verdict, f.detail) for f in figures]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    name, value, bound, verdict, _ = (max(map(len, column), default=0) for column in zip(*rows, strict=True))
     return "\n".join(
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                row[1].rjust(widths[1]),
-                row[2].rjust(widths[2]),
-                row[3].ljust(widths[3]),
-            ]
-            + [row[4]]
-        ).rstrip()
+        f"{row[0]:<{name}}  {row[1]:>{value}}  {row[2]:>{bound}}  {row[3]:<{verdict}}  {row[4]}".rstrip()
         for row in rows
     )
 

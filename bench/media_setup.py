@@ -5,8 +5,8 @@
 Both sides have one participant who stays and sends camera and microphone; in each round another one, whose
 devices are open already, joins, publishes both, and watches. The clock runs in the page: from the call of
 `join()` until `requestVideoFrameCallback` tells of the first picture. Parley's side is `parley serve` and the
-official SDK; the other is one Janus process, spoken to over WebSocket by `pages/bare.html`. Same browser, same
-network, rounds in turn, medians.
+official SDK; the other is one Janus process, spoken to over WebSocket by `pages/bare.html`. Same browser,
+same network, rounds in turn, medians.
 """
 
 from __future__ import annotations
@@ -51,11 +51,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _janus_libraries() -> Path:
+    return next(Path("/usr/lib").glob("*/janus"))
+
+
 @contextlib.asynccontextmanager
 async def _bare_janus(folder: Path) -> AsyncIterator[str]:
     """A Janus with one room; yields the address of its API."""
     port = _free_port()
-    libraries = next(Path("/usr/lib").glob("*/janus"))
+    libraries = _janus_libraries()
     disabled = {
         kind: ",".join(f.name for f in (libraries / kind).glob("*.so") if f.name != _LIBRARIES.get(kind))
         for kind in ("plugins", "transports", "events", "loggers")

@@ -69,7 +69,7 @@ async def process(command: Sequence[str], environment: dict[str, str], log: Path
         except TimeoutError:
             found = None
         if found is None:
-            raise RuntimeError(f"{command[0]} did not start:\n{printed.decode()}{log.read_text()}")
+            raise RuntimeError(f"{command[0]} did not start:\n{printed.decode()}{_text(log)}")
         drain = asyncio.create_task(_discard(child.stdout))  # a full pipe would stop the server
         yield Server(child.pid, int(found[1]))
     finally:
@@ -82,6 +82,10 @@ async def process(command: Sequence[str], environment: dict[str, str], log: Path
                 await child.wait()
         if drain is not None:
             await drain
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace")
 
 
 async def _discard(stream: asyncio.StreamReader) -> None:

@@ -27,6 +27,7 @@ import pytest
 import uvloop
 from sqlalchemy import bindparam, insert
 
+from bench.figures import Figure, table
 from parley.store.engine.postgres import POOL_SIZE
 from parley.store.ports import Database
 from parley.store.query import SystemQuery
@@ -102,8 +103,9 @@ async def rate(change: Change, callers: int, seconds: float, numbers: Iterator[i
     return done / (time.perf_counter() - begun)
 
 
-async def compare(name: str, url: str, seconds: float, rounds: int) -> None:
-    """Print one line for each number of callers."""
+async def compare(name: str, url: str, seconds: float, rounds: int) -> list[Figure]:
+    """One figure for each number of callers."""
+    figures = []
     await migrate(url)
     numbers = itertools.count()
     sides = (parley_side, raw_sqlite if url.startswith("sqlite:") else raw_postgres)
@@ -116,7 +118,9 @@ async def compare(name: str, url: str, seconds: float, rounds: int) -> None:
                     found.append(await rate(change, callers, seconds, numbers))
         ours, raw = (statistics.median(found) for found in rates)
         label = "serial" if callers == 1 else f"{callers} callers"
-        print(f"{name:<10} {label:<11} {ours:>8,.0f}/s   raw {raw:>8,.0f}/s   ratio {ours / raw:6.2f}")
+        detail = f"{ours:,.0f} against {raw:,.0f} per second"
+        figures.append(Figure(name=f"{name} transactions, {label}, of raw", value=ours / raw, detail=detail))
+    return figures
 
 
 @contextmanager
@@ -130,15 +134,16 @@ def durable_postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-async def run(seconds: float, rounds: int) -> None:
+async def measure(seconds: float = 2.0, rounds: int = 3) -> list[Figure]:
     """Both databases."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        await compare("SQLite", f"sqlite:{Path(folder) / 'parley.sqlite3'}", seconds, rounds)
+        figures = await compare("SQLite", f"sqlite:{Path(folder) / 'parley.sqlite3'}", seconds, rounds)
     try:
         with durable_postgres() as server:
-            await compare("PostgreSQL", server.url(server.create_database()), seconds, rounds)
+            figures += await compare("PostgreSQL", server.url(server.create_database()), seconds, rounds)
     except pytest.skip.Exception as missing:
         print(f"PostgreSQL not measured: {missing}")
+    return figures
 
 
 def main() -> None:
@@ -149,7 +154,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="of each side")
     options = parser.parse_args()
-    uvloop.run(run(options.seconds, options.rounds))
+    print(table(uvloop.run(measure(options.seconds, options.rounds))))
 
 
 if __name__ == "__main__":

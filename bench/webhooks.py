@@ -25,6 +25,7 @@ from typing import cast
 import structlog
 import uvloop
 
+from bench.figures import Figure, table
 from parley.accounts import service as accounts
 from parley.accounts.scope import AppScope
 from parley.base.clock import SystemClock
@@ -44,6 +45,8 @@ from parley.webhooks.signing import Signer
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 FLOOR_PER_CPU_S = 500
+DEAD_AT_MOST = 1.25
+"""A dead endpoint delays nobody; this is the noise of two medians."""
 WAIT_S = 60.0
 PROBES = 100
 """Single events whose way to a healthy endpoint is timed."""
@@ -164,30 +167,61 @@ async def _latencies_ms(scope: AppScope, port: int) -> list[float]:
     return found
 
 
-def _line(name: str, values: list[float]) -> str:
-    ordered = sorted(values)
-    p99 = ordered[int(len(ordered) * 0.99) - 1]
-    return f"{name:<28} p50 {statistics.median(ordered):6.1f} ms   p99 {p99:6.1f} ms"
+def _p99(values: list[float]) -> str:
+    return f"p99 {statistics.quantiles(values, n=100)[98]:.1f} ms"
 
 
-async def _measure(ports: list[int], deliveries: int, webhooks: int) -> None:
+async def _measure(ports: list[int], deliveries: int, webhooks: int) -> list[Figure]:
     answering, silent = ports
+    figures = []
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as name:
         async with _delivering(Path(name)) as scope:
             await _rate(scope, answering, 200, 2)  # compiles statements, opens connections
             for count in (1, webhooks):
                 per_cpu, per_s = await _rate(scope, answering, deliveries, count)
-                print(
-                    f"{count} webhook{'s' if count > 1 else ' '}: {per_cpu:7.0f} deliveries per CPU second, "
-                    f"{per_s:7.0f} per second (to hold: {FLOOR_PER_CPU_S} per CPU second)"
+                figures.append(
+                    Figure(
+                        name=f"webhook deliveries, {count} webhook{'s' if count > 1 else ''}",
+                        value=per_cpu,
+                        unit="/CPU-s",
+                        at_least=FLOOR_PER_CPU_S,
+                        detail=f"{per_s:,.0f} per second",
+                    )
                 )
+            latencies = []
             for name, port in (("beside a healthy endpoint", answering), ("beside a dead endpoint", silent)):
                 other = await _subscribe(scope, port)
                 await _announce(scope, 200)
                 if port == answering:
                     await _wait_until_delivered(scope, other, 200, 0.05)
-                print(_line(name, await _latencies_ms(scope, answering)))
+                found = await _latencies_ms(scope, answering)
+                latencies.append(statistics.median(found))
+                figures.append(
+                    Figure(name=f"delivery {name}, p50", value=latencies[-1], unit="ms", detail=_p99(found))
+                )
                 await service.delete_webhook(scope, other)
+    figures.append(
+        Figure(
+            name="delivery beside a dead endpoint, of a healthy one",
+            value=latencies[1] / latencies[0],
+            at_most=DEAD_AT_MOST,
+        )
+    )
+    return figures
+
+
+def measure(deliveries: int = 2000, webhooks: int = 4) -> list[Figure]:
+    """Run everything."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    ours, theirs = multiprocessing.Pipe()
+    receiver = multiprocessing.get_context("spawn").Process(target=_receive, args=(theirs,), daemon=True)
+    receiver.start()
+    theirs.close()
+    try:
+        return uvloop.run(_measure(ours.recv(), deliveries, webhooks))
+    finally:
+        ours.close()
+        receiver.join(timeout=5)
 
 
 def main() -> None:
@@ -196,16 +230,7 @@ def main() -> None:
     parser.add_argument("--deliveries", type=int, default=2000)
     parser.add_argument("--webhooks", type=int, default=4, help="sharing the deliveries in the second run")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    ours, theirs = multiprocessing.Pipe()
-    receiver = multiprocessing.get_context("spawn").Process(target=_receive, args=(theirs,), daemon=True)
-    receiver.start()
-    theirs.close()
-    try:
-        uvloop.run(_measure(ours.recv(), given.deliveries, given.webhooks))
-    finally:
-        ours.close()
-        receiver.join(timeout=5)
+    print(table(measure(given.deliveries, given.webhooks)))
 
 
 if __name__ == "__main__":

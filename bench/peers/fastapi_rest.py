@@ -6,6 +6,8 @@ Runs in the peers' environment, on a copy of the database that Parley made: same
 credential, same durability, and the same checks (credential, account, app, body). Prints its address.
 """
 
+# mypy: ignore-errors
+# (its packages are in another environment)
 import hashlib
 import json
 import socket
@@ -180,12 +182,13 @@ async def create_meeting(app_id: Annotated[str, Depends(app_of)], body: MeetingI
     recording, ai = body.recording_config, body.ai_config
     meeting_id = str(uuid.uuid4())
     database.execute(
-        "INSERT INTO meetings (id, app_id, title, status, record_on_start, live_stream_on_start, persist_chat,"
-        " session_keep_alive_s, summarize_on_end, transcribe_on_end, recording_config, ai_config, created_at,"
-        " updated_at) VALUES (?, ?, ?, 'ACTIVE', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO meetings (id, app_id, title, status, record_on_start, live_stream_on_start,"
+        " persist_chat, session_keep_alive_s, summarize_on_end, transcribe_on_end, recording_config, ai_config,"
+        " created_at, updated_at) VALUES (?, ?, ?, 'ACTIVE', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            meeting_id, app_id, body.title, body.record_on_start, body.live_stream_on_start, body.persist_chat,
-            body.session_keep_alive_time_in_secs, body.summarize_on_end, body.transcribe_on_end,
+            meeting_id, app_id, body.title, body.record_on_start, body.live_stream_on_start,
+            body.persist_chat, body.session_keep_alive_time_in_secs, body.summarize_on_end,
+            body.transcribe_on_end,
             recording.model_dump_json(exclude_unset=True) if recording else None,
             ai.model_dump_json(exclude_unset=True) if ai else None, now, now,
         ),
