@@ -18,7 +18,6 @@ from parley.base.errors import Invalid, NotAllowed, NotFound, StateForbids, TooL
 from parley.base.ids import PeerId, new_uuid
 from parley.media.pool import MediaPool
 from parley.media.ports import Layer, MediaError, MediaRoom, RoomOptions, Source
-from parley.meetings.live import store
 from parley.meetings.live.notices import (
     ActiveSpeaker,
     MediaJoined,
@@ -175,6 +174,7 @@ class Media:
         self._room = None
         for peer in self._live.peers.values():
             peer.media.sender = peer.media.receiver = None
+            peer.media.is_lost = peer.media.opening.is_set()
             peer.media.opening.clear()
             peer.media.withdrawn.clear()
             self._drop_producers(peer, list(peer.media.producers.values()))
@@ -188,8 +188,8 @@ class Media:
         that its transports are gone. Let in before that it would publish on them, be refused, and switch its
         camera and microphone off. A client that opens none is let in after `RETURN_TIMEOUT_S`.
         """
-        has_transports = peer.media.opening.is_set() or peer.preset.config.view_type == "LIVESTREAM"
-        if has_transports or await store.peer_owner(self._live.scope, peer.id) is None:
+        is_returning = peer.id in self._live.record.lost or peer.media.is_lost
+        if peer.media.opening.is_set() or not is_returning or peer.preset.config.view_type == "LIVESTREAM":
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETURN_TIMEOUT_S):

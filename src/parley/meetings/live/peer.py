@@ -88,6 +88,8 @@ class PeerMedia:
     """Replacing a transport and negotiating on it exclude each other."""
     opening: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the peer has asked for a transport."""
+    is_lost: bool = False
+    """Its transports went with the engine."""
 
 
 @dataclass(slots=True, eq=False)
