@@ -25,9 +25,10 @@ class KitPage:
     """Console errors (violations of the content security policy included) and uncaught exceptions."""
 
     @classmethod
-    async def open(cls, browser: Browser, origin: str, token: str) -> KitPage:
-        """The meeting page of a participant, up to its setup screen."""
+    async def open(cls, browser: Browser, origin: str, token: str, script: str = "") -> KitPage:
+        """The meeting page of a participant, up to its setup screen; `script` runs before the page's own."""
         context = await browser.new_context(viewport=VIEWPORT, color_scheme="dark")
+        await context.add_init_script(script)
         kit = cls(await context.new_page(), origin)
         kit.page.on("request", lambda request: kit.requested.append(request.url))
         kit.page.on("websocket", lambda opened: kit.requested.append(opened.url))

@@ -1,4 +1,4 @@
-"""Take the pictures of the README from this build: `python -m tests.netns python -m tests.browser.screenshots`.
+"""The pictures of the README, from this build: `python -m tests.netns python -m tests.browser.screenshots`.
 
 Everybody gets a browser of their own, because Chromium reads its fake camera from one file per process.
 """
@@ -20,6 +20,11 @@ from tests.browser.server import ParleyServer
 from tests.media.browser import FLAGS, chromium_path
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+NAMED_DEVICES = """
+    const names = {audioinput: 'Microphone', videoinput: 'Camera', audiooutput: 'Speakers'};
+    Object.defineProperty(MediaDeviceInfo.prototype, 'label', {get() { return names[this.kind]; }});
+"""
+"""Chromium names its fake devices after the files they play."""
 SETTLE_MS = 1500
 """For fades and notices of the kit."""
 
@@ -53,7 +58,7 @@ class Studio:
         clip = await draw(painter, face or name, self._folder)
         browser = await self.browser(face or name, f"--use-file-for-fake-video-capture={clip}")
         invitation = await self.customer.invite(meeting, name, preset)
-        return await KitPage.open(browser, self.server.url, invitation.token)
+        return await KitPage.open(browser, self.server.url, invitation.token, NAMED_DEVICES)
 
 
 async def save(page: Page, name: str) -> None:
@@ -72,6 +77,8 @@ async def start_page(studio: Studio) -> None:
     await page.fill("#title", "Weekly planning")
     await page.click("#start")
     await expect(page.locator("#result h2")).to_be_visible()
+    await page.evaluate("scrollTo(0, 0)")
+    await page.set_viewport_size({"width": 1280, "height": 1060})
     await save(page, "start")
     await context.close()
 
@@ -106,9 +113,10 @@ async def group_call(studio: Studio) -> None:
 
     await alice.press("polls")
     await alice.page.evaluate(f"{MEETING}.polls.create('When do we meet next?', ['Tuesday', 'Thursday'])")
-    await bob.page.wait_for_function(f"{MEETING}.polls.items.length === 1")
-    await bob.page.evaluate(f"{MEETING}.polls.vote({MEETING}.polls.items[0].id, 1)")
-    await others[0].page.evaluate(f"{MEETING}.polls.vote({MEETING}.polls.items[0].id, 1)")
+    for voter in (bob, *others):
+        await voter.page.wait_for_function(f"{MEETING}.polls.items.length === 1")
+        await voter.page.evaluate(f"{MEETING}.polls.vote({MEETING}.polls.items[0].id, 1)")
+    await expect(alice.page.locator("rtk-poll")).to_be_visible()
     await save(alice.page, "polls")
 
     await alice.press("participants")
