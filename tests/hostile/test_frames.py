@@ -1,4 +1,4 @@
-"""Frames no official client sends: each is answered in the protocol's shape or closes its own socket, nothing more."""
+"""Frames no official client sends: each is answered in the protocol's shape, or closes its own socket."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_every_event_number_with_no_payload_is_answered_or_ignored(
 ) -> None:
     witness, attacker = await house.host(meeting), await house.host(meeting)
     numbers = [service << 16 | n for service in (0, 1, 2, 3, 4, 5, 6, 0x0100, 0x0300) for n in range(130)]
-    for event in numbers + [2**31, 2**32 - 1]:
+    for event in [*numbers, 2**31, 2**32 - 1]:
         if event not in ENDS:
             await attacker.send_raw(enveloped(event, b"", f"{event}"))
     await attacker.settle()
@@ -170,10 +170,8 @@ async def test_a_message_over_the_frame_limit_closes_its_socket(house: House, me
 
 async def test_a_socket_that_sends_only_garbage_is_closed(house: House, meeting: Meeting) -> None:
     witness, attacker = await house.guest(meeting), await house.guest(meeting)
-    with pytest.raises(ConnectionClosed):
-        for _ in range(1000):
-            await attacker.send_raw(b"\xff\xff\xff")
-            await asyncio.sleep(0)
+    for _ in range(21):
+        await attacker.send_raw(b"\xff\xff\xff")
     assert await attacker.gone() == 1008
     await alive(witness)
 

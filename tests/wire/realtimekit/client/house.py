@@ -1,4 +1,4 @@
-"""A server of the client protocol in the test's own process, on the store of the test, and people to send there."""
+"""A server of the client protocol in the test's own process, and people to send there."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A client of the socket protocol for tests: envelopes over a real socket, and nothing the server did not send.
+"""A client of the socket protocol for tests: envelopes over a real socket.
 
     host = await Peer.join(url, token)
     answer = await host.ask(Room.GET_PEERS)            # waits for the answer, raises `Refused`
     await host.tell(Chat.SEND_TO_ROOM, message)        # no answer expected; done when the server is done
     pushed = await guest.pushed(Chat.SEND_TO_ROOM)     # everything of that event since the last look
 
-The server answers and pushes in order on one socket, so an answered request is a fence: what was pushed before it
-has arrived. That is how tests say "nobody was told" without waiting.
+The server answers and pushes in order on one socket, so an answered request is a fence: what was pushed
+before it has arrived. That is how tests say "nobody was told" without waiting.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ FROM_SERVER: Mapping[int, type[Message]] = {
     REQUEST_FAILED: pb.EdgeErrorResponse,
     Media.FAILED: pb.EdgeErrorResponse,
 }
-"""What the payload of an answer or push is (section 5). An event that is not here is a fault of the server."""
+"""The payload of an answer or push (section 5); an event that is not here is a fault of the server."""
 
 
 class Refused(Exception):

@@ -92,8 +92,8 @@ async def test_private_messages_of_others_are_nowhere_to_be_found(house: House, 
 async def test_a_private_message_to_nobody_here_is_refused(house: House, meeting: Meeting) -> None:
     peer = await house.guest(meeting)
     for ids in ([], [peer.id], ["nobody"]):
+        request = pb.ChatSendChatMessageToPeersRequest(peer_ids=ids, payload="psst")
         with pytest.raises(Refused):
-            request = pb.ChatSendChatMessageToPeersRequest(peer_ids=ids, payload="psst")
             await peer.tell(Chat.SEND_TO_PEERS, request)
 
 
@@ -187,7 +187,7 @@ async def test_search_finds_text_in_either_case(house: House, meeting: Meeting) 
 
 @pytest.mark.parametrize("chat_id", ["", "x", "\0", "' OR 1=1 --", "a" * 10_000])
 async def test_ids_that_are_none_are_not_found(house: House, meeting: Meeting, chat_id: str) -> None:
-    """A NUL in an id once reached PostgreSQL, which refuses to compare it: an error of ours, not the client's."""
+    """A NUL in an id once reached PostgreSQL, which refuses to compare it: that looked like our error."""
     peer = await house.guest(meeting)
     for event, request in (
         (Chat.EDIT, pb.ChatEditChatMessageRequest(chat_id=chat_id, payload="x")),

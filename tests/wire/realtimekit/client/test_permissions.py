@@ -354,7 +354,7 @@ async def test_permission_changes_happen_for_all_or_for_nobody(house: House, mee
 
 
 async def test_a_connection_opened_before_a_change_does_not_escape_it(house: House, meeting: Meeting) -> None:
-    """Permissions were read when a socket opened: a second tab kept on the setup screen kept what was revoked."""
+    """Permissions were read when a socket opened: a tab on the setup screen kept what was revoked."""
     host = await house.host(meeting)
     one = await house.guest(meeting)
     second_tab = await house.connect(one.token)

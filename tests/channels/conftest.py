@@ -1,3 +1,0 @@
-from tests.wire.realtimekit.client.fixtures import house, logged, meeting
-
-__all__ = ["house", "logged", "meeting"]

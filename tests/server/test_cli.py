@@ -1,0 +1,148 @@
+"""The command line as scripts and newcomers use it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from parley import __version__
+from parley.server.cli import main
+from tests.server.process import ACCOUNT, TOKEN, parley, serving
+from tests.wire.realtimekit.client.house import browser_of
+from tests.wire.realtimekit.client.peer import Peer, Rejected
+
+COMMANDS = ("serve", "doctor", "migrate", "keys", "demo", "version", "join")
+
+
+async def meetings_status(url: str, token: str) -> int:
+    async with browser_of(url) as http:
+        path = f"/client/v4/accounts/{ACCOUNT}/realtime/kit/apps"
+        async with http.get(path, headers={"Authorization": f"Bearer {token}"}) as answer:
+            return answer.status
+
+
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in COMMANDS), ("keys", "create"), ("keys", "revoke")]
+)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, [*command, "--help"])
+    assert done.exit_code == 0
+    assert done.output.startswith("Usage:")
+    assert len(done.output.splitlines()) > 3
+
+
+def test_help_names_every_command_and_variable() -> None:
+    told = CliRunner().invoke(main, ["--help"]).output
+    assert all(name in told for name in COMMANDS)
+    assert "PARLEY_BOOTSTRAP_TOKEN" in CliRunner().invoke(main, ["serve", "--help"]).output
+
+
+async def test_the_version_is_printed() -> None:
+    assert (await parley("version")).out == f"parley {__version__}\n"
+    assert __version__ in (await parley("--version")).out
+
+
+async def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = await parley(
+            "serve", "--data", str(tmp_path), "--no-media", "--port", str(taken.getsockname()[1])
+        )
+    assert done.code == 1
+    assert "Cannot listen on 127.0.0.1" in done.err
+    assert "--port" in done.err
+    assert "Traceback" not in done.err
+
+
+async def test_a_second_server_on_the_data_folder_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as first:
+        done = await parley("serve", "--data", str(tmp_path / "data"), "--no-media", "--port", "0")
+        assert done.code == 1
+        assert "Another Parley server is using" in done.err
+        assert "Traceback" not in done.err
+        assert await meetings_status(first.url, TOKEN) == 200
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_the_server_in_order(tmp_path: Path, how: signal.Signals) -> None:
+    async with serving(tmp_path / "data") as server:
+        code = await server.stop(how)
+        assert code in (0, -how)
+        assert "Traceback" not in server.log
+
+
+async def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    async with serving(tmp_path / "data") as server:
+        made = json.loads((await parley("keys", "create", "--data", data, "--name", "ci", "--json")).out)
+        assert made["account_id"] == ACCOUNT
+        assert await meetings_status(server.url, made["token"]) == 200
+
+        listed = json.loads((await parley("keys", "list", "--data", data, "--json")).out)
+        assert made["id"] in [key["id"] for key in listed]
+        assert made["token"] not in json.dumps(listed)
+
+        assert (await parley("keys", "revoke", made["id"], "--data", data)).code == 0
+        assert await meetings_status(server.url, made["token"]) == 401
+        assert await meetings_status(server.url, TOKEN) == 200
+    unknown = await parley("keys", "revoke", "no-such-key", "--data", data)
+    assert unknown.code == 1
+    assert unknown.err.startswith("Error: ")
+
+
+async def test_a_demo_meeting_of_the_command_line_can_be_joined(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as server:
+        port = server.url.rpartition(":")[2]
+        done = await parley("demo", "--data", str(tmp_path / "data"), "--port", port, "--json")
+        made = json.loads(done.out)
+        assert [link["role"] for link in made["links"]] == ["Host", "Participant", "Guest"]
+        host = await Peer.join(server.url, made["links"][0]["token"])
+        assert host.meeting_id == made["meeting_id"]
+        assert made["links"][0]["url"].startswith(f"http://localhost:{port}/meet#token=")
+        await host.close()
+
+
+async def test_migrations_can_be_looked_at_first(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    dry = await parley("migrate", "--data", data, "--dry-run")
+    assert dry.out.startswith("Pending: ")
+    assert (await parley("migrate", "--data", data, "--dry-run")).out == dry.out
+    assert "Done." in (await parley("migrate", "--data", data)).out
+    assert (await parley("migrate", "--data", data)).out == "The database is up to date.\n"
+
+
+async def test_the_doctor_tells_bad_from_good_by_its_exit_status(tmp_path: Path) -> None:
+    here = ("doctor", "--data", str(tmp_path), "--port", "0", "--no-media", "--media-interfaces", "127.0.0.1")
+    healthy = await parley(*here)
+    assert "database" in healthy.out
+    assert healthy.code == (1 if "FAIL" in healthy.out else 0)
+    assert "FAIL  database" not in healthy.out
+    ill = await parley(
+        *here, "--redis-url", f"unix://{tmp_path}/no.sock", "--public-url", "http://example.org"
+    )
+    assert ill.code == 1
+    assert "not https" in ill.out
+    assert ill.out.count("FAIL") > healthy.out.count("FAIL")
+
+
+async def test_tokens_are_not_written_to_the_log(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", "--log-level", "debug") as server:
+        demo = await parley("demo", "--data", str(tmp_path / "data"), "--json")
+        token = json.loads(demo.out)["links"][0]["token"]
+        peer = await Peer.join(server.url, token)
+        with pytest.raises(Rejected):
+            await Peer.connect(server.url, token, room_id="elsewhere")
+        async with browser_of(server.url) as http:
+            await http.get("/v2/internals/participant-details", headers={"Authorization": f"Bearer {token}"})
+            await http.get(f"/nowhere?authToken={token}")
+        await peer.close()
+        await server.stop()
+        assert token not in server.log
+        assert token.split(".")[2] not in server.log
+        assert TOKEN not in server.log
