@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 VIEWPORT = {"width": 1280, "height": 800}
 MEETING = "document.querySelector('rtk-meeting').meeting"
-PATIENCE_MS = 20_000.0
+PATIENCE_MS = 40_000.0
 """Only a failing test waits that long."""
 
 

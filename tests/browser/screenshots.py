@@ -20,11 +20,14 @@ from tests.browser.server import ParleyServer
 from tests.media.browser import FLAGS, chromium_path
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-NAMED_DEVICES = """
+DEVICES = """
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = wanted =>
+        ask(wanted.video ? {...wanted, video: {...wanted.video, frameRate: 5}} : wanted);
     const names = {audioinput: 'Microphone', videoinput: 'Camera', audiooutput: 'Speakers'};
     Object.defineProperty(MediaDeviceInfo.prototype, 'label', {get() { return names[this.kind]; }});
 """
-"""Chromium names its fake devices after the files they play."""
+"""Few pictures a second are enough here, and Chromium names its fake devices after the files they play."""
 SETTLE_MS = 1500
 """For fades and notices of the kit."""
 
@@ -58,7 +61,7 @@ class Studio:
         clip = await draw(painter, face or name, self._folder)
         browser = await self.browser(face or name, f"--use-file-for-fake-video-capture={clip}")
         invitation = await self.customer.invite(meeting, name, preset)
-        return await KitPage.open(browser, self.server.url, invitation.token, NAMED_DEVICES)
+        return await KitPage.open(browser, self.server.url, invitation.token, DEVICES)
 
 
 async def save(page: Page, name: str) -> None:
@@ -146,6 +149,7 @@ async def webinar(studio: Studio) -> None:
 async def main() -> None:
     """Take them all, or those scenes that were named."""
     scenes = {"start": start_page, "call": group_call, "webinar": webinar}
+    expect.set_options(timeout=PATIENCE_MS)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -18,6 +18,7 @@ Visit = Callable[[Meeting, str, str], Awaitable[KitPage]]
 async def visit(stage: Stage) -> AsyncIterator[Visit]:
     """Opens setup screens; afterwards, no page has left the origin or complained."""
     opened: list[KitPage] = []
+    expect.set_options(timeout=PATIENCE_MS)
 
     async def visit(meeting: Meeting, name: str, preset: str) -> KitPage:
         invitation = await stage.customer.invite(meeting, name, preset)
@@ -67,12 +68,12 @@ async def test_a_guest_waits_on_the_page_and_is_admitted_by_a_click(stage: Stage
     await alice.arrive()
     gina = await visit(meeting, "Gina", GUEST)
     await gina.join()
-    await expect(gina.page.locator("rtk-waiting-screen")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(gina.page.locator("rtk-waiting-screen")).to_be_visible()
     await alice.press("participants")
     waiting = alice.page.locator("rtk-participants rtk-participants-waiting-list")
     await expect(waiting.get_by_text("Gina")).to_be_visible()
     await waiting.locator("rtk-button, rtk-tooltip rtk-button").last.click()
-    await expect(gina.page.locator("rtk-grid").first).to_be_visible(timeout=PATIENCE_MS)
+    await expect(gina.page.locator("rtk-grid").first).to_be_visible()
 
 
 async def test_a_viewer_watches_a_webinar(stage: Stage, visit: Visit) -> None:
