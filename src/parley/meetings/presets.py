@@ -126,7 +126,7 @@ class PluginsPermissions(Part, frozen=True):
     can_start: bool
     can_close: bool
     can_edit_config: bool
-    config: dict[str, Any]
+    config: dict[str, dict[str, Any]]
 
 
 class PollsPermissions(Part, frozen=True):

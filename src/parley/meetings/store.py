@@ -22,7 +22,7 @@ _presets = RowMap(Preset, t.presets)
 _preset_names = RowMap(PresetName, t.presets)
 _participants = RowMap(Participant, t.participants)
 m, p, r = t.meetings.c, t.participants.c, t.presets.c
-_APP = bindparam("app_id")
+_APP: Any = bindparam("app_id")
 _FIXED = {"id", "app_id", "meeting_id", "parent_id", "custom_participant_id", "created_at"}
 """Columns that no edit changes."""
 

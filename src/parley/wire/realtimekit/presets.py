@@ -17,7 +17,7 @@ from parley.meetings.preset_service import PresetInput
 from parley.meetings.presets import Permissions, Preset, PresetConfig, PresetName
 from parley.wire.realtimekit.answers import Many, One, Timestamp, Uuid, many
 from parley.wire.realtimekit.endpoint import AppCall, Routes
-from parley.wire.realtimekit.reading import PageQuery, convert, object_of
+from parley.wire.realtimekit.reading import PageQuery, convert
 
 _ACCESS = ("FULL_ACCESS", "VIEW_ONLY")
 
@@ -122,8 +122,7 @@ def _with_plugins(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"permissions": permissions | {"plugins": plugins | {"config": config}}}
 
 
-def _check_plugin(field: str, settings: Any) -> None:
-    given = object_of(settings, field)
+def _check_plugin(field: str, given: Mapping[str, Any]) -> None:
     if given.get("access_control", "FULL_ACCESS") not in _ACCESS:
         name = f"{field}.access_control"
         raise Invalid(f'"{name}" must be one of [{", ".join(_ACCESS)}]', field=name)

@@ -6,7 +6,7 @@ A request is checked against a `msgspec.Struct`; the first failing field is name
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -254,14 +254,3 @@ def _choices(kind: inspect.Type, path: Sequence[str]) -> tuple[Any, ...]:
     else:
         inner = kind.value_type if isinstance(kind, inspect.DictType) else None
     return _choices(inner, rest) if inner is not None else ()
-
-
-def object_of(value: Any, field: str) -> Mapping[str, Any]:
-    """A JSON object inside a body that is read by hand.
-
-    Raises:
-        Invalid: something else.
-    """
-    if not isinstance(value, dict):
-        raise Invalid(f'"{field}" must be of type object', field=field)
-    return value

@@ -1,0 +1,74 @@
+// Asks for every route of the REST API with the official Node SDK; prints what was answered, as one JSON object.
+//
+//     node rest.mjs BASE_URL TOKEN ACCOUNT_ID APP_ID MEETING_ID
+//
+// MEETING_ID is a meeting in which the participant with the custom id "live" is.
+import Cloudflare from "cloudflare";
+
+const [baseURL, apiToken, account_id, app_id, liveMeeting] = process.argv.slice(2);
+const client = new Cloudflare({ apiToken, baseURL, maxRetries: 0, timeout: 10_000 });
+const { apps, meetings, presets, activeSession, sessions } = client.realtimeKit;
+const account = { account_id };
+const here = { account_id, app_id };
+const told = {};
+
+told.app = (await apps.post({ ...account, name: "Node" })).data.app.name;
+told.apps = (await apps.get({ ...account, search: "node" })).paging.total_count;
+
+const meeting = (await meetings.create(app_id, { ...account, title: "From Node" })).data;
+told.meeting = meeting.title;
+told.found = (await meetings.get(app_id, { ...account, search: "from n" })).data.length;
+told.same = (await meetings.getMeetingByID(meeting.id, here)).data.id === meeting.id;
+told.status = (await meetings.updateMeetingByID(meeting.id, { ...here, status: "INACTIVE" })).data.status;
+told.replaced = (await meetings.replaceMeetingByID(meeting.id, { ...here, persist_chat: true })).data.title;
+
+const person = (
+  await meetings.addParticipant(meeting.id, {
+    ...here,
+    custom_participant_id: "node",
+    preset_name: "group_call_host",
+  })
+).data;
+const inMeeting = { ...here, meeting_id: meeting.id };
+told.token = JSON.parse(atob(person.token.split(".")[1])).meetingId === meeting.id;
+told.participants = (await meetings.getMeetingParticipants(meeting.id, here)).data.length;
+told.participant = (await meetings.getMeetingParticipant(person.id, inMeeting)).data.custom_participant_id;
+told.edited = (await meetings.editParticipant(person.id, { ...inMeeting, name: "Node" })).data.name;
+told.refreshed = (await meetings.refreshParticipantToken(person.id, inMeeting)).data.token !== person.token;
+
+const rows = (await presets.get(app_id, { ...account, search: "webinar_viewer" })).data;
+const preset = (await presets.getPresetByID(rows[0].id, here)).data;
+const { config, permissions, ui } = preset;
+const copy = (await presets.create(app_id, { ...account, name: "Copy", config, permissions, ui })).data;
+told.copied = JSON.stringify(copy.permissions) === JSON.stringify(permissions);
+told.renamed = (await presets.update(copy.id, { ...here, name: "Renamed" })).data.name;
+told.replacedPreset = (
+  await presets.replacePresetByID(copy.id, { ...here, name: "Replaced", config, permissions, ui })
+).data.name;
+told.deletedPreset = (await presets.delete(copy.id, here)).data.name;
+
+const session = (await activeSession.getActiveSession(liveMeeting, here)).data;
+told.live = session.status;
+told.sessions = (await sessions.getSessions(app_id, { ...account, status: "LIVE" })).data.sessions.length;
+told.details = (await sessions.getSessionDetails(session.id, here)).data.id === session.id;
+const peers = (await sessions.getSessionParticipants(session.id, here)).data.participants;
+told.peers = peers.map((peer) => peer.custom_participant_id);
+const inSession = { ...here, session_id: session.id };
+told.peer = (await sessions.getSessionParticipantDetails(peers[0].user_id, inSession)).data.participant.id ===
+  peers[0].id;
+told.report = (await sessions.getParticipantDataFromPeerID(peers[0].id, here)).data.participant.role;
+told.poll = (
+  await activeSession.createPoll(liveMeeting, { ...here, question: "?", options: ["a", "b"] })
+).data.poll.options.map((option) => option.text);
+told.kicked = (
+  await activeSession.kickParticipants(liveMeeting, { ...here, custom_participant_ids: ["live"] })
+).data.participants.length;
+told.kickedAll = (await activeSession.kickAllParticipants(liveMeeting, here)).data.action;
+
+told.removed = (await meetings.deleteMeetingParticipant(person.id, inMeeting)).data.custom_participant_id;
+try {
+  await meetings.getMeetingParticipant(person.id, inMeeting);
+} catch (error) {
+  told.gone = { name: error.constructor.name, status: error.status };
+}
+console.log(JSON.stringify(told));
