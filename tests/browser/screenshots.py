@@ -67,6 +67,7 @@ class Studio:
 async def save(page: Page, name: str) -> None:
     """One picture, when nothing moves any more."""
     await page.mouse.move(640, 5)
+    await expect(page.locator("rtk-notification")).to_have_count(0)
     await page.wait_for_timeout(SETTLE_MS)
     await page.screenshot(path=IMAGES / f"{name}.png")
     print(f"{name}.png  {(IMAGES / f'{name}.png').stat().st_size // 1000} kB")
@@ -111,7 +112,7 @@ async def group_call(studio: Studio) -> None:
     talk = [(bob, "Good morning! Shall we begin?"), (others[0], "Yes. I have the numbers of last week.")]
     for person, text in [*talk, (alice, "Great, please share them.")]:
         await person.page.evaluate(f"text => {MEETING}.chat.sendTextMessage(text)", text)
-    await expect(alice.page.locator("rtk-chat").get_by_text("please share them")).to_be_visible()
+        await expect(alice.page.locator("rtk-chat").get_by_text(text)).to_be_visible()
     await save(alice.page, "chat")
 
     await alice.press("polls")

@@ -70,6 +70,18 @@ function watchMedia(meeting: RealtimeKitClient): void {
   });
 }
 
+/** Lets buttons and fields inside the kit's components take their component's font; browsers give them their own. */
+function inheritFonts(): void {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync('button, input, select, textarea { font-family: inherit; }');
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (init: ShadowRootInit): ShadowRoot {
+    const root = attach.call(this, init);
+    root.adoptedStyleSheets = [sheet];
+    return root;
+  };
+}
+
 async function open(token: string): Promise<void> {
   stage.replaceChildren(el('div', { class: 'waiting', role: 'status' }, 'Opening the meeting…'));
   let meeting: RealtimeKitClient;
@@ -92,6 +104,7 @@ async function open(token: string): Promise<void> {
   });
   limitJoining(meeting);
   watchMedia(meeting);
+  inheritFonts();
   defineCustomElements(window);
   const element = document.createElement('rtk-meeting');
   element.showSetupScreen = true;
