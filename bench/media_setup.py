@@ -159,7 +159,7 @@ def _sides(browser: Browser, server: ParleyServer, tokens: list[str], janus: str
 
     async def with_janus(stays: bool) -> float | None:
         page = await _open(browser, "http://localhost", "bare.html")
-        taken = await _run(page, [janus], [])
+        taken = await _run(page, [janus], [stays])
         if not stays:
             await page.context.close()
         return taken

@@ -183,8 +183,8 @@ async def create_meeting(app_id: Annotated[str, Depends(app_of)], body: MeetingI
     meeting_id = str(uuid.uuid4())
     database.execute(
         "INSERT INTO meetings (id, app_id, title, status, record_on_start, live_stream_on_start,"
-        " persist_chat, session_keep_alive_s, summarize_on_end, transcribe_on_end, recording_config, ai_config,"
-        " created_at, updated_at) VALUES (?, ?, ?, 'ACTIVE', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " persist_chat, session_keep_alive_s, summarize_on_end, transcribe_on_end, recording_config,"
+        " ai_config, created_at, updated_at) VALUES (?, ?, ?, 'ACTIVE', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             meeting_id, app_id, body.title, body.record_on_start, body.live_stream_on_start,
             body.persist_chat, body.session_keep_alive_time_in_secs, body.summarize_on_end,
