@@ -80,7 +80,7 @@ async def test_who_comes_back_continues_and_the_rest_left_with_the_server(tmp_pa
 
     async with serving(data) as server:
         back = await Peer.connect(server.url, host_token, peer_id=host.id)
-        # As the official client does once it has noticed that its transports are gone; there is no engine here.
+        # As the official client does once it has noticed that its transports are gone.
         await back.send_raw(pb.SocketMessage(event=Media.CREATE_TRANSPORT, id="t").SerializeToString())
         await back.enter(media=False)
         assert (await back.ask(Room.GET_ROOM)).room.room_uuid == session_id

@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from parley.accounts.scope import AppScope
 from parley.base.ids import new_uuid
@@ -19,7 +20,7 @@ from parley.meetings.model import Meeting, MeetingStatus
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Chat, Media, Room
 from tests.wire.realtimekit.client.house import House, browser_of
-from tests.wire.realtimekit.client.peer import Peer, Refused, Rejected, claims
+from tests.wire.realtimekit.client.peer import Peer, Rejected, claims
 
 HTTP_ROUTES = (("GET", "/v2/internals/participant-details"), ("POST", "/v2/meetings/chat-upload"))
 
@@ -180,7 +181,7 @@ async def test_of_two_participants_with_one_new_peer_id_one_gets_in(house: House
             try:
                 await attempt.settle()
                 bound += 1
-            except (ConnectionError, Refused):
+            except (ConnectionError, ConnectionClosed):
                 assert await attempt.gone() == 1008
         else:
             assert isinstance(attempt, Rejected)
