@@ -1,4 +1,4 @@
-"""Meetings: what is planned (meetings, presets, participants), what ran (sessions, peers), what runs (`live`).
+"""Meetings: what is planned (meetings, presets, participants), what ran (`history`), what runs (`live`).
 
     Meeting ──< Participant >── Preset        planned; lives until deleted
        └──────< Session ──< Peer              one live run, and each connection in it

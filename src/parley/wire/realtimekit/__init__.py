@@ -1,1 +1,1 @@
-"""The RealtimeKit dialect: REST for back ends (`api`), the client protocol for browsers (`client`), webhooks."""
+"""The RealtimeKit dialect: REST for back ends (`api`), the protocol of browsers (`client`), webhooks."""
