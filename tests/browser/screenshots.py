@@ -69,8 +69,8 @@ async def save(page: Page, name: str) -> None:
     await page.mouse.move(640, 5)
     await expect(page.locator("rtk-notification")).to_have_count(0)
     await page.wait_for_timeout(SETTLE_MS)
-    await page.screenshot(path=IMAGES / f"{name}.png")
-    print(f"{name}.png  {(IMAGES / f'{name}.png').stat().st_size // 1000} kB")
+    picture = await page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"{name}.png  {len(picture) // 1000} kB")
 
 
 async def start_page(studio: Studio) -> None:
