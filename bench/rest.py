@@ -4,8 +4,8 @@
 
 Parley is `parley serve` with its real handlers; the other is `bench/peers/fastapi_rest.py` on a copy of the
 same database, with the same driver, the same durability (`synchronous=FULL`) and the same checks. 32
-keep-alive connections on loopback, one server at a time, rounds in turn. The figure is requests per CPU-second
-of the server, medians of the rounds; both latencies are Parley's.
+keep-alive connections on loopback, one server at a time, rounds in turn. The figure is requests per
+CPU-second of the server, medians of the rounds; both latencies are Parley's.
 
 The peer knows two routes and nothing else. FastAPI tries routes one after the other, so in an application of
 Parley's size it would be slower than here.
