@@ -1,7 +1,7 @@
 """What most tests need: a fresh database of either kind, a store on it, and a tenant in the store.
 
-A test that takes `database`, or anything built on it, runs twice: on SQLite and on PostgreSQL (skipped where its
-binaries are missing). To stay on one of them::
+A test that takes `database`, or anything built on it, runs twice: on SQLite and on PostgreSQL (skipped where
+its binaries are missing). To stay on one of them::
 
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -96,7 +96,7 @@ def store(database: AnyDatabase, clock: ManualClock, blobs: Blobs, vault: Vault)
 
 @pytest_asyncio.fixture
 async def started_store(store: Store) -> AsyncIterator[Store]:
-    """`store`, dispatching events and running jobs; when handlers come first, use `running(store)` instead."""
+    """`store`, dispatching events and running jobs; with handlers, use `running(store)` instead."""
     async with running(store):
         yield store
 

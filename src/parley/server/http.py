@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from litestar import Litestar, Request, Response, get
-from litestar.exceptions import HTTPException
-from litestar.response.base import ASGIResponse
+from litestar.exceptions import HTTPException, InternalServerException
 
 from parley import __version__
 from parley.channels.files import ChatFiles
@@ -20,7 +19,7 @@ from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
-from parley.wire.realtimekit.errors import refusal, refuse_http
+from parley.wire.realtimekit.errors import refuse_http
 from parley.wire.realtimekit.limits import WindowLimiter
 from parley.wire.realtimekit.prefix import StripPrefix
 from parley.wire.realtimekit.reference import reference_router
@@ -70,29 +69,12 @@ def build_asgi(
             telemetry_router(),
         ],
         openapi_config=None,
-        exception_handlers={HTTPException: _unrouted, Exception: _unexpected},
+        exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
     return StripPrefix(ClientCors(app))
-
-
-def _unrouted(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What the framework refused: unknown path, wrong method, body too large."""
-    return _as_response(refuse_http(request, error))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A mistake of ours: logged here, told without details."""
     log.error("request_failed", path=request.scope["path"], exc_info=error)
-    return _as_response(refusal(500, "Internal error"))
-
-
-def _as_response(answer: ASGIResponse) -> Response[bytes]:
-    """Exception handlers of the application have to return this type."""
-    own = {"content-length", "content-type"}
-    headers = {k.decode(): v.decode() for k, v in answer.encoded_headers if k.decode() not in own}
-    return Response(
-        bytes(answer.body),
-        status_code=answer.status_code,
-        media_type="application/json",
-        headers=headers,
-    )
+    return refuse_http(request, InternalServerException(detail="Internal error"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -132,6 +133,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             await print_banner(self._parley)
+            # What has been imported and opened stays: collections need not look at it again.
+            gc.collect()
+            gc.freeze()
 
 
 async def print_banner(parley: Parley) -> None:
