@@ -110,7 +110,7 @@ meetings = Table(
     _text("ai_config", null=True),
     _instant("created_at"),
     _instant("updated_at"),
-    Index("ix_meetings_app", "app_id", "created_at", "id"),
+    Index("ix_meetings_app", "app_id", "parent_id", "created_at", "id"),
     Index("ix_meetings_parent", "parent_id"),
 )
 

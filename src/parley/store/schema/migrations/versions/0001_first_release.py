@@ -153,7 +153,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_meetings")),
     )
-    op.create_index("ix_meetings_app", "meetings", ["app_id", "created_at", "id"], unique=False)
+    op.create_index("ix_meetings_app", "meetings", ["app_id", "parent_id", "created_at", "id"], unique=False)
     op.create_index("ix_meetings_parent", "meetings", ["parent_id"], unique=False)
     op.create_table(
         "messages",
