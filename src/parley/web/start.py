@@ -82,7 +82,7 @@ def read_request(body: bytes) -> StartRequest:
     """
     try:
         return msgspec.json.decode(body, type=StartRequest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested beyond reason
         raise Invalid(f"The request is not valid: {error}.") from error
 
 

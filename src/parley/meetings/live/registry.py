@@ -166,7 +166,10 @@ class MeetingRegistry:
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """The meeting object to connect to: between a handshake and its end it may have been freed."""
-        return self._meetings.setdefault(live.id, live)
+        if live.id not in self._meetings:
+            self._meetings[live.id] = live
+            live.spawn(self.placement.home(live.meeting.parent_id or live.id))  # its lease went with it
+        return self._meetings[live.id]
 
     # --- what REST asks -----------------------------------------------------------------------
 
