@@ -6,7 +6,7 @@ BIN := .venv/bin
 UNIT := not browser and not media
 ARGS ?=
 
-.PHONY: help setup setup-test run test check format faults bench docs proto lock clean
+.PHONY: help setup setup-test run test check format faults bench docs screenshots proto lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: setup-test ## Measure the design's figures on this machine and print the 
 
 docs: ## Generate the reference pages and build the documentation into site/
 	@scripts/docs.sh
+
+screenshots: setup-test ## Take the pictures of the documentation from this build
+	@.venv/bin/python -m tests.netns .venv/bin/python -m tests.browser.screenshots
 
 proto: ## Compile the RealtimeKit client schema to Python
 	@scripts/generate_proto.sh

@@ -17,5 +17,6 @@ scripts/setup_system.sh "$purpose"
 scripts/setup_python.sh "$purpose"
 scripts/setup_web.sh
 if [ "$purpose" = test ]; then
+    scripts/setup_test_clients.sh
     scripts/find_chromium.sh --install >/dev/null
 fi

@@ -30,7 +30,7 @@ from parley.media.janus.engine import JanusEngine
 from parley.media.pool import MediaPool
 from parley.media.ports import MediaUnavailable
 from parley.media.turn import IceOptions
-from parley.meetings.events import ParticipantRemoved
+from parley.meetings.events import MeetingUpdated, ParticipantRemoved
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
@@ -201,7 +201,7 @@ class Parley:
         """Let every server hear what any of them announced."""
 
         def publish(item: Announced) -> None:
-            if isinstance(item.event, ParticipantRemoved):
+            if isinstance(item.event, MeetingUpdated | ParticipantRemoved):
                 self.bus.publish(EVENTS_TOPIC, f"{name_of(item.event)} {encode(item.event)}".encode())
 
         def heard(payload: bytes) -> None:

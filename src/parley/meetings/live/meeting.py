@@ -129,6 +129,12 @@ class LiveMeeting:
         """Nothing here is worth keeping in memory."""
         return self.session is None and not self.peers
 
+    def update(self, title: str | None, status: MeetingStatus) -> None:
+        """Settings that apply at once, also to the running session; its row is changed already."""
+        self.meeting = msgspec.structs.replace(self.meeting, title=title, status=status)
+        if self.record.session is not None:
+            self.record.session = msgspec.structs.replace(self.record.session, title=title or "")
+
     # --- connections --------------------------------------------------------------------------
 
     async def check_peer_id(self, participant_id: ParticipantId, peer_id: PeerId) -> None:

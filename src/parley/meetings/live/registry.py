@@ -15,7 +15,7 @@ from parley.base.events import Event
 from parley.base.ids import AppId, MeetingId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.media.pool import MediaPool
-from parley.meetings.events import ParticipantRemoved
+from parley.meetings.events import MeetingUpdated, ParticipantRemoved
 from parley.meetings.live import store as live_store
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.notices import PollView
@@ -101,8 +101,12 @@ class MeetingRegistry:
                 live.media.engine_lost()
 
     def heard(self, happened: Event) -> None:
-        """An event of any server: whoever's invitation was deleted is disconnected."""
-        if isinstance(happened, ParticipantRemoved):
+        """An event of any server: new titles are taken over; who is not invited any more is disconnected."""
+        if isinstance(happened, MeetingUpdated):
+            live = self._meetings.get(happened.meeting_id)
+            if live is not None:
+                live.update(happened.title, happened.status)
+        elif isinstance(happened, ParticipantRemoved):
             for live in self._meetings.values():
                 for peer in list(live.peers.values()):
                     if peer.participant.id == happened.participant_id:
