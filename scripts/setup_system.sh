@@ -31,6 +31,7 @@ missing_packages() {
     has_postgresql || echo postgresql
     has turnserver || echo coturn
     has ip || echo iproute2
+    has curl || echo curl # an example of the documentation
     if [ "$distribution" = debian ] && ! scripts/find_chromium.sh >/dev/null 2>&1; then
         # Without a font Chromium draws no text, and screenshots show it.
         echo chromium
