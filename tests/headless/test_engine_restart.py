@@ -1,4 +1,4 @@
-"""The media engine dies under a running meeting (what `media.36` asks of clients)."""
+"""The media engine dies under a running meeting."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ async def test_media_comes_back_after_the_engine_was_killed(own_server: Server):
         await until(lambda: "" if MediaRestarted() in news else "not told", deadline_s=20)
         before = {kind: frames(kind) for kind in ("audio", "video")}
 
+        # Nobody is told: each connection finds out by ICE consent (RFC 7675), after about 30 s.
         await until(
             lambda: "" if all(frames(kind) > before[kind] + 10 for kind in before) else f"stuck at {before}",
-            deadline_s=30,
+            deadline_s=90,
         )
         assert not viewer.ended.done()

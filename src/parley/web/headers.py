@@ -21,7 +21,7 @@ PRIVATE = "no-store"
 
 _PERMISSIONS = (
     "camera=(self), microphone=(self), display-capture=(self), autoplay=(self), fullscreen=(self), "
-    "picture-in-picture=(self), screen-wake-lock=(self), speaker-selection=(self), clipboard-write=(self), "
+    "picture-in-picture=(self), screen-wake-lock=(self), clipboard-write=(self), "
     "geolocation=(), payment=(), usb=(), serial=(), midi=()"
 )
 
