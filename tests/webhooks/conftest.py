@@ -66,6 +66,13 @@ class Hooks:
             )
             await asyncio.sleep(0.005)
 
+    async def written_down(self, webhook_id: WebhookId, attempts: int) -> None:
+        """Wait until so many attempts of all deliveries together are in the log."""
+        end = time.monotonic() + DEADLINE_S
+        while (made := sum(one.attempts for one in await self.log(webhook_id))) != attempts:
+            assert time.monotonic() < end, f"{made} attempts, want {attempts}"
+            await asyncio.sleep(0.005)
+
     async def later(self, seconds: float) -> None:
         """Move the clock and let what is due now run."""
         self.clock.advance(seconds)
