@@ -268,3 +268,28 @@ async def test_a_kicked_page_load_stays_out_and_a_new_one_may_come(house: House,
     assert refused.value.status == 403
     again: Peer = await house.come(victim.token)
     assert again.is_open
+
+
+async def test_a_kicked_page_load_stays_out_after_a_restart(house: House, meeting: Meeting) -> None:
+    """Who had been kicked was known to the old process alone, and its page came back by itself."""
+    from tests.wire.realtimekit.client.peer import Rejected
+
+    elsewhere = await house.meeting("another meeting")
+    await house.host(meeting)
+    victim = await house.guest(meeting)
+    left_by_itself = await house.guest(meeting)
+    await house.registry.kick(house.app, meeting.id, [victim.user_id], [])
+    await left_by_itself.close()
+    await left(house, 2)
+    await restarted(house)
+
+    async with house_on(house.store, house.app) as again:
+        with pytest.raises(Rejected) as refused:
+            await again.connect(victim.token, peer_id=victim.id)
+        assert refused.value.status == 403
+        assert "removed from this meeting" in refused.value.body["error"]["message"]
+        assert (await again.come(victim.token)).is_open
+        assert (await again.come(left_by_itself.token, peer_id=left_by_itself.id)).is_open
+        _, token = await again.invite(elsewhere)
+        with pytest.raises(Rejected, match="another participant"):
+            await again.connect(token, peer_id=victim.id)

@@ -80,6 +80,7 @@ class LiveMeeting:
         """Runs while peers of before a restart may come back."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._removed: set[PeerId] = set()
+        """Kicked since the meeting was opened here; those who had joined are known to the store as well."""
 
     @property
     def id(self) -> MeetingId:
@@ -143,10 +144,13 @@ class LiveMeeting:
         Raises:
             NotAllowed: it belongs to another participant, or was removed.
         """
-        if peer_id in self._removed:
-            raise NotAllowed("You were removed from this meeting; load the page again to come back.")
         here = self.peers.get(peer_id)
         owner = here.participant.id if here else await store.peer_owner(self.scope, peer_id)
+        was_kicked = peer_id in self._removed
+        if here is None and owner is not None and not was_kicked:  # another server may have run it then
+            was_kicked = await store.was_kicked(self.scope, self.id, peer_id)
+        if was_kicked:
+            raise NotAllowed("You were removed from this meeting; load the page again to come back.")
         if owner not in (None, participant_id):
             raise NotAllowed("This peer id belongs to another participant.")
 

@@ -112,6 +112,17 @@ _PEER_OWNER = Query(
     .order_by(p.created_at.desc())
     .limit(1)
 )
+_PEER_KICKED = Query(
+    select(p.session_id)
+    .join(t.sessions, s.id == p.session_id)
+    .where(
+        p.app_id == bindparam("app_id"),
+        p.id == bindparam("peer"),
+        p.leave_reason == LeaveReason.KICKED,
+        s.meeting_id == bindparam("meeting"),
+    )
+    .limit(1)
+)
 _INSERT_PEER_EVENT = insert_row(t.peer_events)
 _ROLES = Query(
     select(*_roles.columns).where(
@@ -271,6 +282,11 @@ async def peer_owner(scope: AppScope, peer_id: PeerId) -> ParticipantId | None:
     """The participant who used that peer id last, in any session of the app."""
     row = await scope.one(_PEER_OWNER, peer=peer_id)
     return ParticipantId(row[0]) if row else None
+
+
+async def was_kicked(scope: AppScope, meeting_id: MeetingId, peer_id: PeerId) -> bool:
+    """Whether that peer id was removed from the meeting, in any of its sessions."""
+    return await scope.one(_PEER_KICKED, meeting=meeting_id, peer=peer_id) is not None
 
 
 async def add_peer_event(
