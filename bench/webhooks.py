@@ -32,6 +32,7 @@ from parley.base.clock import SystemClock
 from parley.base.ids import MeetingId, SessionId, WebhookId, new_uuid
 from parley.base.paging import PageRequest
 from parley.meetings.events import MeetingStarted
+from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.engine.sqlite import SqliteDatabase
@@ -40,7 +41,6 @@ from parley.store.secrets import KEY_BYTES, Vault
 from parley.webhooks import service
 from parley.webhooks.delivery import Deliveries
 from parley.webhooks.model import DeliveryState, WebhookInput
-from parley.webhooks.outgoing import OutgoingHttp, OutgoingPolicy
 from parley.webhooks.signing import Signer
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 

@@ -19,10 +19,12 @@ UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 LAYERS: dict[str, int] = {
     "base": 0,
     "bus": 1,
+    "outgoing": 1,
     "store": 1,
     "stream": 1,
     "accounts": 2,
     "channels": 2,
+    "insight": 2,
     "media": 2,
     "meetings": 2,
     "webhooks": 2,

@@ -15,11 +15,11 @@ from parley.base.clock import ManualClock
 from parley.base.events import Event
 from parley.base.ids import WebhookId
 from parley.base.paging import PageRequest
+from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.store.core import Store
 from parley.webhooks import service
 from parley.webhooks.delivery import Deliveries
 from parley.webhooks.model import Delivery, DeliveryState, Webhook, WebhookInput
-from parley.webhooks.outgoing import OutgoingHttp, OutgoingPolicy
 from parley.webhooks.signing import Signer, new_private_key
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES, RealtimeKitPayloads
 from tests.store.databases import running

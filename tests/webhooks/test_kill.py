@@ -15,13 +15,13 @@ import pytest
 from parley.accounts.scope import AppScope
 from parley.base.clock import ManualClock
 from parley.base.paging import PageRequest
+from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.secrets import Vault
 from parley.webhooks import service
 from parley.webhooks.delivery import Deliveries
 from parley.webhooks.model import DeliveryState, WebhookInput
-from parley.webhooks.outgoing import OutgoingHttp, OutgoingPolicy
 from parley.webhooks.signing import Signer
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES, RealtimeKitPayloads
 from tests.store.databases import connected, running

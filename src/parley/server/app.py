@@ -35,6 +35,7 @@ from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
+from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
@@ -47,7 +48,6 @@ from parley.store.schema import migrate
 from parley.store.secrets import Vault, load_master_key
 from parley.stream.sockets import Route
 from parley.webhooks.delivery import Deliveries
-from parley.webhooks.outgoing import OutgoingHttp, OutgoingPolicy
 from parley.webhooks.signing import Signer
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.socket import ClientSockets

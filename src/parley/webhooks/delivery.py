@@ -16,6 +16,7 @@ from parley.base.errors import ParleyError
 from parley.base.ids import AppId, DeliveryId, WebhookId, new_uuid
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import truncate_ms
+from parley.outgoing.ports import AddressRefused, Http, OutgoingError
 from parley.store.core import Store
 from parley.store.jobs import Job, RetryAt
 from parley.store.outbox import Announced
@@ -34,8 +35,7 @@ from parley.webhooks.model import (
     DeliveryState,
     Webhook,
 )
-from parley.webhooks.outgoing import AddressRefused, OutgoingError
-from parley.webhooks.ports import Http, PayloadCodec
+from parley.webhooks.ports import PayloadCodec
 from parley.webhooks.signing import Signer
 
 log = structlog.get_logger(__name__)

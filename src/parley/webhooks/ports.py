@@ -1,4 +1,4 @@
-"""What webhooks need of a dialect and of the network."""
+"""What webhooks need of a dialect."""
 
 from __future__ import annotations
 
@@ -29,35 +29,4 @@ class PayloadCodec(Protocol):
 
     def headers(self, delivery_id: DeliveryId, webhook_id: WebhookId, signature: str) -> Mapping[str, str]:
         """The request headers; `signature` is the base64 one over the body's UTF-8 bytes."""
-        ...
-
-
-class Answer(NamedTuple):
-    """What an HTTP server said."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    is_complete: bool
-    """False when the body was longer than wanted or did not arrive in time."""
-
-
-class Http(Protocol):
-    """Outgoing HTTP that minds where it goes (`outgoing.OutgoingHttp`)."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float,
-        max_body_bytes: int = ...,
-    ) -> Answer:
-        """Send a request, follow no redirect.
-
-        Raises:
-            OutgoingError: no answer (`outgoing.AddressRefused`: not allowed to go there).
-        """
         ...

@@ -12,7 +12,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 from aiohttp import web
 
-from parley.webhooks.outgoing import AddressRefused, OutgoingError, OutgoingHttp, OutgoingPolicy
+from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.outgoing.ports import AddressRefused, OutgoingError
 from tests.webhooks.receiver import Receiver, close, status
 
 PUBLIC_ONLY = OutgoingPolicy(allow_private=False)
@@ -161,7 +162,7 @@ async def test_a_name_is_checked_by_what_it_resolves_to_when_connecting(
     def resolve(host, port, *args, **kwargs):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr("parley.webhooks.outgoing.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("parley.outgoing.http.socket.getaddrinfo", resolve)
     await refused(PUBLIC_ONLY, f"http://hooks.example:{port}/hook")
     assert endpoint.received == []
 
@@ -177,7 +178,7 @@ async def test_of_several_addresses_only_allowed_ones_are_tried(
             for address in ("169.254.169.254", "127.0.0.1")
         ]
 
-    monkeypatch.setattr("parley.webhooks.outgoing.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("parley.outgoing.http.socket.getaddrinfo", resolve)
     async with client(ANY) as http:
         answer = await http.request("POST", f"http://hooks.example:{port}/hook", timeout_s=5)
     assert answer.status == 200
@@ -279,7 +280,7 @@ async def test_a_name_server_that_does_not_answer_holds_up_nobody_else(
             time.sleep(0.01)
         return look_up("127.0.0.1" if "dead" not in host else "no-such-name.invalid", *args, **kwargs)
 
-    monkeypatch.setattr("parley.webhooks.outgoing.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("parley.outgoing.http.socket.getaddrinfo", resolve)
     port = endpoint.url.split(":")[2].split("/")[0]
     async with client(ANY) as http, asyncio.TaskGroup() as tasks:
 

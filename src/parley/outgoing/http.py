@@ -28,8 +28,8 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from parley.base.errors import NotAllowed, ParleyError, Unavailable
-from parley.webhooks.ports import Answer
+from parley.base.errors import ParleyError
+from parley.outgoing.ports import AddressRefused, Answer, OutgoingError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -57,18 +57,6 @@ DNS_THREADS = 32
 IDLE_CONNECTION_S = 15.0
 MAX_BODY_BYTES = 64 * 1024
 _REFUSED = "the address is not allowed by the outgoing policy"
-
-
-class OutgoingError(Unavailable):
-    """No answer: refused connection, unknown name, TLS failure, timeout, broken HTTP."""
-
-    code = "outgoing_failed"
-
-
-class AddressRefused(NotAllowed):
-    """Every address of the host is one we may not connect to, or the URL is none we speak."""
-
-    code = "address_refused"
 
 
 @dataclass(frozen=True, slots=True)
