@@ -52,6 +52,8 @@ CLOSE_MOVED = 1012
 FAREWELL_S = 1.5
 """Between telling a peer that it has to go and closing its socket; it normally closes first."""
 
+REMOVED = "You were removed from this meeting; load the page again to come back."
+
 
 class LiveMeeting:
     """The owner of a running meeting's state.
@@ -150,7 +152,7 @@ class LiveMeeting:
         if here is None and owner is not None and not was_kicked:  # another server may have run it then
             was_kicked = await store.was_kicked(self.scope, self.id, peer_id)
         if was_kicked:
-            raise NotAllowed("You were removed from this meeting; load the page again to come back.")
+            raise NotAllowed(REMOVED)
         if owner not in (None, participant_id):
             raise NotAllowed("This peer id belongs to another participant.")
 
@@ -160,8 +162,10 @@ class LiveMeeting:
         """Bind a connection to its peer: a new one, or one that comes back; `check_peer_id` went before.
 
         Raises:
-            NotAllowed: the peer id belongs to another participant.
+            NotAllowed: the peer id belongs to another participant, or was removed since it was checked.
         """
+        if peer_id in self._removed:
+            raise NotAllowed(REMOVED)
         known = self.peers.get(peer_id)
         if known is not None:
             if known.participant.id != participant.id:
