@@ -23,10 +23,3 @@ async def endpoint() -> AsyncIterator[Receiver]:
     """A receiver."""
     async with receiver() as made:
         yield made
-
-
-@pytest_asyncio.fixture
-async def other_endpoint() -> AsyncIterator[Receiver]:
-    """Another receiver."""
-    async with receiver() as made:
-        yield made
