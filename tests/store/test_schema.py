@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from parley.store.schema import migrate, pending_migrations
-from parley.store.schema.tables import metadata
+from parley.store.errors import DatabaseUnavailable
+from parley.store.schema import MigrationFailed, SchemaTooNew, migrate, pending_migrations
+from parley.store.schema.catalogue import metadata
+from parley.store.schema.migrate import MIGRATIONS, revisions
 from tests.store.databases import connected
 from tests.store.rows import ids
 
@@ -50,6 +56,48 @@ async def test_pending_migrations_are_told_and_then_applied(empty_url):
     assert await pending_migrations(empty_url) == []
 
 
+def test_the_names_of_the_files_tell_what_alembic_would_apply():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    assert [step.revision for step in script.walk_revisions()][::-1] == revisions()
+
+
+async def test_looking_and_migrating_leave_alembic_outside(empty_url):
+    """It would stay in the memory of the server that migrated."""
+    program = (
+        "import asyncio, sys; from parley.store.schema import migrate; "
+        "asyncio.run(migrate(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, empty_url), stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert told == b"False\n"
+    assert await pending_migrations(empty_url) == []
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
+    file = tmp_path / "parley.sqlite3"
+    with closing(sqlite3.connect(file)) as newer, newer:
+        newer.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        newer.execute("INSERT INTO alembic_version VALUES ('9999')")
+    with pytest.raises(SchemaTooNew, match="schema 9999"):
+        await migrate(f"sqlite:{file}")
+
+
+async def test_what_is_no_database_is_said(tmp_path):
+    file = tmp_path / "parley.sqlite3"
+    file.write_bytes(b"not a database, but long enough to be looked at as one" * 100)
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        await migrate(f"sqlite:{file}")
+
+
+async def test_a_database_server_that_is_away_is_said(tmp_path):
+    with pytest.raises(DatabaseUnavailable, match="cannot be used"):
+        await migrate(f"postgresql:///parley?host={tmp_path}")
+
+
 async def test_migrating_twice_keeps_what_is_stored(store, scope, database_url):
     await migrate(database_url)
     assert await ids(store.database) == [scope.organization_id]
@@ -68,8 +116,11 @@ async def test_a_migration_that_fails_leaves_nothing(tmp_path):
     with sqlite3.connect(file) as taken:
         taken.execute("CREATE TABLE webhooks (in_the_way TEXT)")
     taken.close()
-    with pytest.raises(Exception, match="webhooks already exists"):
+    with pytest.raises(
+        MigrationFailed, match=r"could not be migrated: table webhooks already exists$"
+    ) as failed:
         await migrate(f"sqlite:{file}")
+    assert "CREATE TABLE webhooks" in failed.value.detail
     look = sqlite3.connect(file)
     assert look.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("webhooks",)]
     look.close()

@@ -18,13 +18,32 @@ class Organization(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class Environment(StrEnum):
+    """Two sets of data of one app that never meet."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
 class App(msgspec.Struct, frozen=True):
-    """An isolated namespace of meetings, presets and webhooks."""
+    """An isolated namespace of meetings, presets, channels and webhooks.
+
+    An app's test data belong to an app of their own, its test sibling, so that everything that keeps apps
+    apart keeps environments apart.
+    """
 
     id: AppId
     organization_id: OrganizationId
     name: str
     created_at: datetime
+    environment: Environment = Environment.LIVE
+    live_app_id: AppId | None = None
+    """Whose test sibling this is; None for a live app."""
+
+    @property
+    def public_id(self) -> AppId:
+        """The id that customers know, the same in both environments."""
+        return self.live_app_id or self.id
 
 
 class CredentialKind(StrEnum):
@@ -32,6 +51,10 @@ class CredentialKind(StrEnum):
 
     API_TOKEN = "api_token"  # noqa: S105 - the name of a kind
     """RealtimeKit REST, for a whole organization."""
+    PUBLISHABLE_KEY = "publishable_key"
+    """Real Time Block, in browsers, together with a user token."""
+    SECRET_KEY = "secret_key"  # noqa: S105
+    """Real Time Block, on the customer's servers; also signs user tokens and channel authorizations."""
 
 
 class Right(StrEnum):
@@ -57,3 +80,5 @@ class Credential(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     revoked_at: datetime | None
     created_at: datetime
+    sealed_secret: bytes | None = None
+    """The secret, encrypted, of the kinds whose secret also signs."""

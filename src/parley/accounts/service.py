@@ -19,7 +19,8 @@ from parley.store.core import Store
 TOKEN_PREFIX = "parley_"  # noqa: S105 - lets secret scanners recognise a leaked token
 
 
-def _hash(secret: str) -> str:
+def secret_hash(secret: str) -> str:
+    """How a secret is stored and looked up."""
     # The secrets are random (256 bits), so a plain digest cannot be guessed back.
     # Anything may be presented, half a surrogate pair too; it is unknown then, not an error.
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
@@ -105,7 +106,7 @@ async def create_credential(
         app_id,
         kind,
         name,
-        _hash(secret),
+        secret_hash(secret),
         sorted(rights),
         environment,
         expires_at,
@@ -119,7 +120,7 @@ async def create_credential(
 
 async def ensure_credential(scope: Scope, kind: CredentialKind, name: str, secret: str) -> None:
     """Make sure that a given secret works (scripted first start); may be called at every start."""
-    if await store.credential_by_secret(scope.store.database, _hash(secret)) is None:
+    if await store.credential_by_secret(scope.store.database, secret_hash(secret)) is None:
         await create_credential(scope, kind, name, secret=secret)
 
 
@@ -146,7 +147,7 @@ async def authenticate(base: Store, kind: CredentialKind, secret: str) -> Scope:
     Raises:
         Unauthenticated: unknown, of another kind, expired or revoked.
     """
-    found = await store.credential_by_secret(base.database, _hash(secret))
+    found = await store.credential_by_secret(base.database, secret_hash(secret))
     if found is None or found.kind is not kind or found.revoked_at is not None:
         raise Unauthenticated("Unauthorized")
     if found.expires_at is not None and found.expires_at <= base.clock.now():

@@ -6,7 +6,7 @@ import functools
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
-from parley.accounts.model import App, Credential, Organization
+from parley.accounts.model import App, Credential, CredentialKind, Organization
 from parley.accounts.scope import Change, Scope
 from parley.base.ids import AppId, CredentialId, OrganizationId
 from parley.base.paging import Order, Page, PageRequest
@@ -53,10 +53,40 @@ _REVOKE = Query(
     .values(revoked_at=bindparam("revoked_at"))
 )
 
+_TEST_SIBLING = Query(
+    select(*_apps.columns).where(
+        t.apps.c.live_app_id == bindparam("id"),
+        t.apps.c.organization_id == bindparam("organization_id"),
+    )
+)
+_KEY_KINDS = (CredentialKind.PUBLISHABLE_KEY, CredentialKind.SECRET_KEY)
+_KEY_WITH_APP = SystemQuery(
+    select(*_credentials.columns, *_apps.columns)
+    .join(t.apps, t.apps.c.id == t.credentials.c.app_id)
+    .where(
+        t.credentials.c.secret_hash == bindparam("secret_hash"),
+        t.credentials.c.kind.in_([kind.value for kind in _KEY_KINDS]),
+    )
+)
+_SECRET_KEYS = Query(
+    select(t.credentials.c.sealed_secret)
+    .where(
+        t.credentials.c.organization_id == bindparam("organization_id"),
+        t.credentials.c.app_id == bindparam("of_app"),
+        t.credentials.c.kind == CredentialKind.SECRET_KEY.value,
+        t.credentials.c.revoked_at.is_(None),
+        or_(t.credentials.c.expires_at.is_(None), t.credentials.c.expires_at > bindparam("now")),
+    )
+    .order_by(t.credentials.c.created_at.desc())
+)
+
 
 @functools.cache
 def _list_apps(searching: bool, order: Order) -> tuple[Query, Query]:
-    wanted: list[ColumnElement[bool]] = [t.apps.c.organization_id == bindparam("organization_id")]
+    wanted: list[ColumnElement[bool]] = [
+        t.apps.c.organization_id == bindparam("organization_id"),
+        t.apps.c.live_app_id.is_(None),
+    ]
     if searching:
         wanted.append(
             or_(
@@ -134,3 +164,25 @@ async def list_credentials(scope: Scope) -> list[Credential]:
 async def revoke_credential(change: Change, credential_id: CredentialId) -> bool:
     """Mark revoked; False when there was nothing to revoke."""
     return bool(await change.run(_REVOKE, id=credential_id, revoked_at=to_ms(change.now())))
+
+
+async def test_sibling(change: Change, app_id: AppId) -> App | None:
+    """The app with an app's test data."""
+    row = await change.one(_TEST_SIBLING, id=app_id)
+    return _apps.read(row) if row else None
+
+
+async def key_with_app(database: Database, secret_hash: str) -> tuple[Credential, App] | None:
+    """A presented key and the app of its environment, whoever's it is."""
+    row = await database.one(_KEY_WITH_APP, secret_hash=secret_hash)
+    if row is None:
+        return None
+    number = len(_credentials.columns)
+    values = tuple(row)
+    return _credentials.read(values[:number]), _apps.read(values[number:])
+
+
+async def active_secret_keys(reader: Scope | Change, app_id: AppId) -> list[bytes]:
+    """The sealed secret keys of an app that work now, newest first."""
+    now = to_ms(reader.now())
+    return [bytes(row[0]) for row in await reader.all(_SECRET_KEYS, of_app=app_id, now=now)]

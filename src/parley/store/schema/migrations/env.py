@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from parley.store.schema.tables import metadata
+from parley.store.schema.catalogue import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,9 @@
+"""Every table, whichever module defines it: what migrations are compared with."""
+
+from __future__ import annotations
+
+from parley.store.schema import channels, tables
+from parley.store.schema.columns import metadata
+
+DEFINED_IN = (tables, channels)
+__all__ = ["DEFINED_IN", "metadata"]

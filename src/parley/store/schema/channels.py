@@ -1,0 +1,112 @@
+"""Tables of realtime channels: what was published, who has read it, and the rooms on them.
+
+A channel's place counter is its row in `streams` (topic `channel:<name>`), which is locked while places are
+given out, so that offsets follow the order of commits.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from parley.store.schema.columns import Serial, flag, instant, metadata, of_app, text_column
+
+app_settings = Table(
+    "app_settings",
+    metadata,
+    of_app(),
+    text_column("body"),
+    Column("sealed", LargeBinary),
+    instant("updated_at"),
+    PrimaryKeyConstraint("app_id"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    of_app(),
+    text_column("channel"),
+    Column("offset", BigInteger, nullable=False),
+    text_column("id"),
+    text_column("event"),
+    text_column("user_id", null=True),
+    text_column("data"),
+    text_column("client_id", null=True),
+    flag("in_history"),
+    instant("created_at"),
+    UniqueConstraint("app_id", "channel", "offset"),
+    Index("ix_publications_age", "app_id", "created_at"),
+    Index(
+        "ix_publications_client",
+        "app_id",
+        "channel",
+        "client_id",
+        sqlite_where=text("client_id IS NOT NULL"),
+        postgresql_where=text("client_id IS NOT NULL"),
+    ),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    of_app(),
+    text_column("channel"),
+    Column("offset", BigInteger, nullable=False),
+    text_column("user_id"),
+    instant("read_at"),
+    PrimaryKeyConstraint("app_id", "channel", "offset", "user_id"),
+)
+
+reading_marks = Table(
+    "reading_marks",
+    metadata,
+    of_app(),
+    text_column("channel"),
+    text_column("user_id"),
+    Column("read_to", BigInteger, nullable=False),
+    instant("read_at", null=True),
+    Column("delivered_to", BigInteger, nullable=False),
+    PrimaryKeyConstraint("app_id", "channel", "user_id"),
+)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", Text, primary_key=True),
+    of_app(),
+    text_column("name"),
+    text_column("created_by", null=True),
+    Column("max_participants", Integer, nullable=False),
+    flag("recording_enabled"),
+    text_column("access"),
+    text_column("settings"),
+    text_column("status"),
+    instant("created_at"),
+    instant("ended_at", null=True),
+    Index("ix_rooms_app", "app_id", "created_at", "id"),
+)
+
+room_recordings = Table(
+    "room_recordings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    of_app(),
+    text_column("room_id"),
+    text_column("blob_key"),
+    text_column("content_type"),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("duration_seconds", Integer),
+    instant("created_at"),
+    Index("ix_room_recordings_room", "app_id", "room_id", "created_at"),
+)
