@@ -139,8 +139,11 @@ async def test_tokens_are_not_written_to_the_log(tmp_path: Path) -> None:
         with pytest.raises(Rejected):
             await Peer.connect(server.url, token, room_id="elsewhere")
         async with browser_of(server.url) as http:
-            await http.get("/v2/internals/participant-details", headers={"Authorization": f"Bearer {token}"})
-            await http.get(f"/nowhere?authToken={token}")
+            details = "/v2/internals/participant-details"
+            async with http.get(details, headers={"Authorization": f"Bearer {token}"}) as answer:
+                await answer.read()
+            async with http.get(f"/nowhere?authToken={token}") as answer:
+                await answer.read()
         await peer.close()
         await server.stop()
         assert token not in server.log

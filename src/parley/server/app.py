@@ -39,6 +39,7 @@ from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
+from parley.server.lean import without
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.engine.sqlite import SqliteDatabase
@@ -180,7 +181,10 @@ class Parley:
         deliveries = Deliveries(store, RealtimeKitPayloads(), http, signer)
         deliveries.register()
         demo = Demo(self.scope, tokens, bus) if settings.demo else None
-        self.asgi = build_asgi(self, auth, files, ice, demo)
+        with without(
+            "pydantic"
+        ):  # Litestar loads it wherever it is installed (8 MB); our models are msgspec's
+            self.asgi = build_asgi(self, auth, files, ice, demo)
 
         await store.start(alone=not settings.database_url)
         stack.push_async_callback(store.stop)

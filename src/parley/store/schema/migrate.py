@@ -1,91 +1,114 @@
 """Bring a database to the newest schema; run by `parley migrate` and at every start.
 
-What a server may never need is loaded when it is needed: Alembic, when there is something to migrate (16 MB),
-and the driver of the database that is in use.
+Looking whether something is missing needs no Alembic; applying it does, and happens in a program of its own
+(`upgrade.py`), so that a server is as small after its first start as after any other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, event, pool, text
+from parley.base.errors import ParleyError
+from parley.store.errors import DatabaseUnavailable
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
+MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_S = 30.0
 """How long to wait for another server that migrates the same SQLite file."""
-_ADVISORY_LOCK = 0x7061726C6579
-"""Servers that start together on one PostgreSQL migrate one after the other."""
-
-
-def _config(connection: Connection | None = None) -> Config:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-    command.upgrade(_config(connection), "head")
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    # `isolation_level=None`: Python's module would leave CREATE TABLE outside of any transaction, so that a
-    # crash could leave half a migration, and two servers could run the same one.
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None),
-        poolclass=pool.NullPool,
-    )
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
-
-
-def _postgres_engine(url: str) -> AsyncEngine:
-    import asyncpg
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    # asyncpg reads the URL itself here as in the server: SQLAlchemy does not know `sslmode` and others.
-    return create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=pool.NullPool
-    )
-
-
-def _newest() -> str:
-    """The last revision: files are called `<revision>_<what it does>.py`, and revisions count upwards."""
-    return max(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
-
-
+CONNECT_TIMEOUT_S = 10.0
 _CURRENT = "SELECT version_num FROM alembic_version"
+
+
+class MigrationFailed(ParleyError):
+    """The schema could not be changed; the database is as it was. `detail` has the traceback."""
+
+    code = "migration_failed"
+
+
+class SchemaTooNew(ParleyError):
+    """A newer version of Parley has migrated this database."""
+
+    code = "schema_too_new"
+
+
+def revisions() -> list[str]:
+    """All revisions, oldest first: files are called `<revision>_<what it does>.py` and count upwards."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+async def pending_migrations(url: str) -> list[str]:
+    """Revisions that `migrate` would apply, oldest first.
+
+    Raises:
+        DatabaseUnavailable: it cannot be looked at.
+        SchemaTooNew: it has a revision that this version does not know.
+    """
+    current, known = await _current(url), revisions()
+    if current is None:
+        return known
+    if current not in known:
+        raise SchemaTooNew(
+            f"The database has schema {current}, and this version of Parley knows schemas up to {known[-1]}. "
+            "Install the version that was used before, or restore a backup."
+        )
+    return known[known.index(current) + 1 :]
+
+
+async def migrate(url: str) -> None:
+    """Apply what is missing; safe to run by several servers at once.
+
+    Args:
+        url: `sqlite:<path>` or `postgresql://…`.
+
+    Raises:
+        DatabaseUnavailable: it cannot be looked at.
+        SchemaTooNew: it has a revision that this version does not know.
+        MigrationFailed: nothing was changed; says why.
+    """
+    if not await pending_migrations(url):
+        return
+    # `-P`: a file of the current folder that is called like a module of ours is not taken for it.
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "parley.store.schema.upgrade"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        # Without a time limit: large tables take what they take, and stopping half-way gains nothing.
+        _, told = await process.communicate(url.encode())
+    finally:
+        if process.returncode is None:  # we were cancelled; the database undoes what was not committed
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        said = told.decode(errors="replace").strip()
+        reason = said.rpartition("\n")[2] or f"the program ended with status {process.returncode}"
+        raise MigrationFailed(f"The database could not be migrated: {reason}", detail=said)
 
 
 async def _current(url: str) -> str | None:
     """The revision of a database; None if it has none yet."""
     if url.startswith("sqlite:"):
         return await asyncio.to_thread(_current_sqlite, Path(url.removeprefix("sqlite:")))
-    import asyncpg
+    import asyncpg  # its driver takes 3 MB
 
-    connection = await asyncpg.connect(url)
     try:
-        found: str | None = await connection.fetchval(_CURRENT)
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+        try:
+            found: str | None = await connection.fetchval(_CURRENT, timeout=CONNECT_TIMEOUT_S)
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
     except asyncpg.UndefinedTableError:
         return None
-    finally:
-        await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as away:
+        reason = str(away) or "no answer in time"
+        raise DatabaseUnavailable(f"The database cannot be used: {reason}") from away
     return found
 
 
@@ -97,51 +120,6 @@ def _current_sqlite(path: Path) -> str | None:
             row: tuple[str] | None = file.execute(_CURRENT).fetchone()
         except sqlite3.OperationalError:  # no such table; anything else comes again when it is migrated
             return None
+        except sqlite3.DatabaseError as broken:
+            raise DatabaseUnavailable(f"{path} cannot be used: {broken}") from broken
     return row[0] if row else None
-
-
-async def migrate(url: str) -> None:
-    """Apply what is missing; safe to run by several servers at once.
-
-    Args:
-        url: `sqlite:<path>` or `postgresql://…`.
-    """
-    if await _current(url) == _newest():
-        return
-    if url.startswith("sqlite:"):
-        await asyncio.to_thread(_migrate_sqlite, Path(url.removeprefix("sqlite:")))
-        return
-    engine = _postgres_engine(url)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    finally:
-        await engine.dispose()
-
-
-def _migrate_sqlite(path: Path) -> None:
-    with _sqlite_engine(path).begin() as connection:
-        _upgrade(connection)
-
-
-async def pending_migrations(url: str) -> list[str]:
-    """Revisions that `migrate` would apply, oldest first."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    script = ScriptDirectory.from_config(_config())
-
-    def look(connection: Connection) -> list[str]:
-        current = MigrationContext.configure(connection).get_current_revision()
-        steps = script.iterate_revisions("head", current or "base")
-        return [step.revision for step in steps if step.revision != current][::-1]
-
-    if url.startswith("sqlite:"):
-        with _sqlite_engine(Path(url.removeprefix("sqlite:"))).connect() as connection:
-            return look(connection)
-    async_engine = _postgres_engine(url)
-    try:
-        async with async_engine.connect() as async_connection:
-            return await async_connection.run_sync(look)
-    finally:
-        await async_engine.dispose()
