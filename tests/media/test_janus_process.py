@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import stat
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from parley.media.janus.process import (
     check_version,
     find_binary,
     find_libraries,
-    private_folder,
+    level_of,
     require_version,
 )
 from parley.media.ports import MediaUnavailable
@@ -103,22 +102,6 @@ async def test_program_that_ends_at_once_is_quoted(tmp_path):
     assert list((tmp_path / "run").iterdir()) == []
 
 
-def test_private_folder_is_for_us_alone(tmp_path):
-    folder = private_folder(JanusOptions(runtime_folder=tmp_path))
-
-    assert folder.parent == tmp_path.resolve()
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def test_folder_too_long_for_a_unix_socket_is_replaced(tmp_path):
-    long = tmp_path / ("x" * 100)
-
-    folder = private_folder(JanusOptions(runtime_folder=long))
-
-    assert len(str(folder / "control.sock")) < 108
-    folder.rmdir()
-
-
 def test_only_the_videoroom_and_our_transport_are_loaded(tmp_path):
     main = written(tmp_path)["janus.jcfg"]
 
@@ -176,14 +159,31 @@ def test_quotes_in_a_path_cannot_change_the_configuration(tmp_path):
     assert 'admin_secret = "x' not in main
 
 
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ("[FATAL] [janus.c:main:5271] No address", logging.CRITICAL),
+        ("[ERR] [ice.c:janus_ice_handle:1] broken", logging.ERROR),
+        ("[WARN] [1234] Got error 'timed out'", logging.WARNING),
+        ("[WARN] Reclaim session timeouts have been disabled, will cleanup immediately", logging.DEBUG),
+        ("Somebody said [ERR] in a name", logging.DEBUG),
+        ("Janus version: 1102 (1.1.2)", logging.DEBUG),
+        ("", logging.DEBUG),
+    ],
+)
+def test_levels_of_janus_become_ours(line, level):
+    assert level_of(line) == level
+
+
 @pytest.mark.media
 async def test_janus_runs_in_its_folder_and_leaves_nothing(tmp_path, caplog):
     caplog.set_level(logging.DEBUG, "parley.media.child")
     process = await JanusProcess.start(JanusOptions(runtime_folder=tmp_path))
 
     assert process.socket_path.is_socket()
-    assert process.folder.parent == tmp_path.resolve()
+    assert process.socket_path.parent.parent == tmp_path.resolve()
     assert not any(process.keys.api in message for message in caplog.messages)
+    assert not [each for each in caplog.records if each.levelno > logging.DEBUG], "nothing to worry about"
 
     await process.stop()
     await process.stop()

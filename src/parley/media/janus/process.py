@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import shutil
 import sysconfig
-import tempfile
 from pathlib import Path
 
 from parley.media.child import Child
 from parley.media.janus.config import JanusOptions, JanusSecrets, write_configuration
+from parley.media.janus.folder import PrivateFolder
 from parley.media.ports import MediaUnavailable
 
 INSTALL_HINT = (
@@ -21,9 +20,9 @@ INSTALL_HINT = (
 )
 READY_TIMEOUT_S = 15.0
 """Janus answers 0.1 s after the start on an idle machine."""
-_MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) without its end mark
-_SOCKET_NAME = "control.sock"
-_LEVELS = {"[FATAL]": logging.ERROR, "[ERR]": logging.WARNING, "[WARN]": logging.INFO}
+_LEVELS = {"[FATAL]": logging.CRITICAL, "[ERR]": logging.ERROR, "[WARN]": logging.WARNING}
+_CHOSEN = (" has been disabled", "Reclaim session timeouts have been disabled")
+"""Warnings about what our own configuration says."""
 
 
 def find_binary(options: JanusOptions) -> str:
@@ -67,21 +66,6 @@ def find_libraries(options: JanusOptions, binary: str) -> Path:
     )
 
 
-def private_folder(options: JanusOptions) -> Path:
-    """A new folder that only we may enter, with a path short enough for a unix socket."""
-    parent = options.runtime_folder
-    if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
-        room_for_name = len("/parley-janus-12345678/") + len(_SOCKET_NAME)
-        if len(os.fsencode(parent.resolve())) + room_for_name > _MAX_SOCKET_PATH_BYTES:
-            parent = None
-    folder = Path(tempfile.mkdtemp(prefix="parley-janus-", dir=parent))  # mode 0700
-    if len(os.fsencode(folder / _SOCKET_NAME)) > _MAX_SOCKET_PATH_BYTES:  # TMPDIR itself is long
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="parley-janus-", dir="/tmp"))
-    return folder.resolve()
-
-
 async def check_version(binary: str) -> None:
     """Refuse a Janus without the multistream VideoRoom, before it is started.
 
@@ -120,10 +104,10 @@ def require_version(version: str) -> None:
 class JanusProcess:
     """One run of Janus with its private folder."""
 
-    def __init__(self, child: Child, folder: Path, keys: JanusSecrets) -> None:
+    def __init__(self, child: Child, folder: PrivateFolder, keys: JanusSecrets) -> None:
         self.child = child
-        self.folder = folder
-        self.socket_path = folder / _SOCKET_NAME
+        self._folder = folder
+        self.socket_path = folder.socket_path
         self.keys = keys
 
     @classmethod
@@ -136,15 +120,14 @@ class JanusProcess:
         binary = find_binary(options)
         libraries = find_libraries(options, binary)
         await check_version(binary)
-        folder = private_folder(options)
+        folder = PrivateFolder.make(options.runtime_folder)
         keys = JanusSecrets()
         try:
-            main = write_configuration(folder, folder / _SOCKET_NAME, libraries, options, keys)
-            child = await Child.spawn(
-                "janus", [binary, "-F", str(folder), "-C", str(main)], level_of=_level_of
-            )
+            main = write_configuration(folder.path, folder.socket_path, libraries, options, keys)
+            argv = [binary, "-F", str(folder.path), "-C", str(main)]
+            child = await Child.spawn("janus", argv, level_of=level_of)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
             raise
         process = cls(child, folder, keys)
         try:
@@ -163,7 +146,7 @@ class JanusProcess:
         try:
             await self.child.stop()
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._folder.remove()
 
     async def _wait_until_ready(self) -> None:
         ready = asyncio.create_task(self._socket_accepts())
@@ -196,7 +179,9 @@ class JanusProcess:
                 return
 
 
-def _level_of(line: str) -> int:
-    if "has been disabled" in line:  # by our own configuration
+def level_of(line: str) -> int:
+    """Level of our log for a line of Janus, which marks only what is worth more than INFO."""
+    if any(words in line for words in _CHOSEN):
         return logging.DEBUG
-    return next((level for mark, level in _LEVELS.items() if mark in line), logging.DEBUG)
+    mark = line.partition(" ")[0]
+    return _LEVELS.get(mark, logging.DEBUG)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+
+import pytest
+
+from parley.media.janus.folder import PrivateFolder, remove_abandoned
+
+MAKE_AND_WAIT = """
+import sys, pathlib
+from parley.media.janus.folder import PrivateFolder
+folder = PrivateFolder.make(pathlib.Path(sys.argv[1]))
+(folder.path / "janus.jcfg").write_text("secret")
+print(folder.path, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+async def other_server(tmp_path):
+    """A process with a folder in `tmp_path`, and that folder's name."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", MAKE_AND_WAIT, str(tmp_path)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    line = await asyncio.wait_for(process.stdout.readline(), 30)
+    yield process, tmp_path / line.decode().strip()
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def test_it_is_for_us_alone(tmp_path):
+    folder = PrivateFolder.make(tmp_path / "made")
+
+    assert folder.path.parent == (tmp_path / "made").resolve()
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+    folder.remove()
+    folder.remove()
+    assert not folder.path.exists()
+
+
+def test_a_place_too_long_for_a_unix_socket_is_replaced(tmp_path):
+    folder = PrivateFolder.make(tmp_path / ("x" * 100))
+
+    assert len(str(folder.socket_path)) < 108
+    folder.remove()
+
+
+async def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, other_server):
+    process, left = other_server
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    assert left.is_dir()
+
+    folder = PrivateFolder.make(tmp_path)
+
+    assert list(tmp_path.iterdir()) == [folder.path]
+    folder.remove()
+
+
+async def test_the_folder_of_a_running_server_stays(tmp_path, other_server):
+    _, used = other_server
+
+    own = PrivateFolder.make(tmp_path)
+    PrivateFolder.make(tmp_path).remove()
+
+    assert {path.name for path in tmp_path.iterdir()} == {used.name, own.path.name}
+    assert (used / "janus.jcfg").read_text() == "secret"
+    own.remove()
+
+
+def test_what_is_not_certainly_abandoned_stays(tmp_path):
+    (tmp_path / "parley-janus-without-lock").mkdir()
+    (tmp_path / "parley-janus-file").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "owner").touch()
+    (tmp_path / "parley-janus-link").symlink_to(elsewhere)
+    (tmp_path / "parley-janus-link-inside").mkdir()
+    (tmp_path / "parley-janus-link-inside" / "owner").symlink_to(elsewhere / "owner")
+    before = sorted(tmp_path.iterdir())
+
+    remove_abandoned(tmp_path)
+
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_folders_of_other_users_stay(tmp_path, monkeypatch):
+    """Root could remove them."""
+    (tmp_path / "parley-janus-theirs").mkdir()
+    (tmp_path / "parley-janus-theirs" / "owner").touch()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    remove_abandoned(tmp_path)
+    assert (tmp_path / "parley-janus-theirs").is_dir()
+
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    remove_abandoned(tmp_path)
+    assert not (tmp_path / "parley-janus-theirs").exists()
