@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 
 
 def to_ms(at: datetime) -> int:
@@ -22,6 +24,20 @@ def iso_ms(at: datetime) -> str:
     """Like `2031-04-02T09:15:30.250Z` (`realtimekit.md` 1.3)."""
     in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return in_utc.isoformat("T", "milliseconds")[: -len("+00:00")] + "Z"
+
+
+def iso_from_ms(ms: int) -> str:
+    """`iso_ms(from_ms(ms))` in a third of the time: lists show two instants in every row."""
+    day, ms = divmod(ms, _DAY_MS)
+    seconds = ms // 1000
+    minutes = seconds // 60
+    return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds % 60:02}.{ms % 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    """The date that many days after 1970 began."""
+    return (_EPOCH + timedelta(day)).date().isoformat()
 
 
 def truncate_ms(at: datetime) -> datetime:

@@ -41,6 +41,8 @@ class Prepared(NamedTuple):
     def arguments(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
         """Positional arguments for the driver."""
         constants = self.constants
+        if not constants:
+            return tuple([params[n] for n in self.names])
         return tuple([params[n] if n in params else constants[n] for n in self.names])
 
 

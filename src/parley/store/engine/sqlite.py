@@ -1,26 +1,30 @@
 """SQLite through apsw: one writer connection with group commit, one reader connection.
 
-Statements of a transaction run in the event loop (a few microseconds each); COMMIT, which waits for
-the disk (`synchronous=FULL`), runs in a thread. Transactions that arrive meanwhile queue up, then run
-back to back, each in its own savepoint, and share the next COMMIT. So throughput grows with load, a
-lone transaction never waits for company, and each caller returns only when its change is on disk.
+Statements of a transaction run in the event loop (a few microseconds each); COMMIT, which waits for the
+disk (`synchronous=FULL`), runs in a thread. Transactions of one turn of the loop run back to back, each in
+its own savepoint, and share one COMMIT, which begins as soon as the turn has ended and nobody waits; those
+that arrive while it runs queue up and share the next. So throughput grows with load, a lone transaction
+never waits for company, and each caller returns only when its change is on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import apsw
 
+from parley.base.errors import ParleyError
 from parley.base.tasks import to_the_end
 from parley.store.engine.hooks import Hook, Hooks
 from parley.store.errors import AlreadyExists, DatabaseUnavailable, NotStorable
-from parley.store.ports import Row, Transaction
+from parley.store.ports import Row
 from parley.store.query import DialectName, SystemQuery
 
 MAX_GROUP = 512
@@ -33,18 +37,42 @@ _UNIQUE = {
     apsw.SQLITE_CONSTRAINT_PRIMARYKEY,
     apsw.SQLITE_CONSTRAINT_ROWID,
 }
+_AWAY = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.ConnectionClosedError,
+)
+_REFUSALS = (*_AWAY, apsw.ConstraintError, UnicodeEncodeError, OverflowError)
 
 
 class _Group:
     """Transactions that share one COMMIT."""
 
-    __slots__ = ("done", "hooks", "size")
+    __slots__ = ("callers", "hooks")
 
     def __init__(self) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Completes when all of them are on disk, or fails for all of them."""
+        self.callers: list[asyncio.Future[None]] = []
+        """Of those that have ended well: done when all of them are on disk, failed if they are not."""
         self.hooks = Hooks()
-        self.size = 0
+
+    def stored(self) -> None:
+        """All of it is on disk."""
+        self.hooks.run()
+        for caller in self.callers:
+            if not caller.done():  # else its task was cancelled
+                caller.set_result(None)
+
+    def lost(self, failure: BaseException) -> None:
+        """Nothing of it is."""
+        for caller in self.callers:
+            if not caller.done():
+                caller.set_exception(failure)
 
 
 class SqliteDatabase:
@@ -54,15 +82,19 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = asyncio.Lock()
-        """Held by the transaction that uses the writer connection, and during COMMIT."""
+        self._is_taken = False
+        """Whether a transaction, or COMMIT, uses the writer connection."""
+        self._queue: deque[asyncio.Future[None]] = deque()
+        """Transactions that wait for it, the longest waiting first; each has a caller who waits too."""
         self._owner: asyncio.Task[Any] | None = None
-        self._waiting = 0
+        """The task whose transaction it is."""
         self._group: _Group | None = None
         """None when no BEGIN is open."""
+        self._is_commit_due = False
 
     async def open(self) -> None:
         """See `Database.open`."""
+        self._loop = asyncio.get_running_loop()
         self._writer = self._connect()
         try:
             self._reader = self._connect()
@@ -75,22 +107,28 @@ class SqliteDatabase:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
 
     def _connect(self) -> apsw.Connection:
-        with _translated():
+        try:
             connection = apsw.Connection(str(self._path), statementcachesize=500)
             connection.set_busy_timeout(int(LOCK_TIMEOUT_S * 1000))
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
             connection.pragma("foreign_keys", True)
             connection.pragma("temp_store", "memory")
+        except _REFUSALS as refused:
+            raise _meaning(refused) from refused
         return connection
 
     async def close(self) -> None:
         """See `Database.close`."""
-        async with self._turn:
-            await to_the_end(self._commit())
+        await self._take_turn()
+        try:
+            if self._group is not None:
+                await to_the_end(_ended(self._commit()))
             self._reader.close()
             self._writer.close()
             self._disk.shutdown(wait=False)
+        finally:
+            self._pass_on()
 
     async def all(self, query: SystemQuery, **params: Any) -> Sequence[Row]:
         """See `Reader.all`."""
@@ -100,127 +138,175 @@ class SqliteDatabase:
         """See `Reader.one`."""
         return _one(self._reader, query, params)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    def transaction(self) -> _SqliteTransaction:
         """See `Database.transaction`."""
-        if self._owner is not None and self._owner is asyncio.current_task():
+        return _SqliteTransaction(self)
+
+    # --- a transaction's way: take the turn, join the open group, leave it --------------------
+
+    async def enter(self) -> apsw.Connection:
+        """Wait for the turn and open a savepoint; the connection to use until `leave` or `undo`.
+
+        Raises:
+            DatabaseUnavailable: another process holds the write lock.
+            RuntimeError: this task is in a transaction already.
+        """
+        task = asyncio.current_task()
+        if self._owner is not None and self._owner is task:
             raise RuntimeError("a transaction inside a transaction would wait for itself")
-        deadline = asyncio.get_running_loop().time() + LOCK_TIMEOUT_S
+        deadline = self._loop.time() + LOCK_TIMEOUT_S
         await self._take_turn()
+        self._owner = task
         try:
-            group = await self._join_group(deadline)
+            if self._group is None:
+                await self._begin(deadline)
+                self._group = _Group()
+            _execute(self._writer.execute, "SAVEPOINT change")
         except BaseException:
-            await self._leave()
+            self._pass_on()
             raise
-        tx = _SqliteTransaction(self._writer)
+        return self._writer
+
+    async def leave(self, hooks: Hooks) -> None:
+        """End a transaction well; returns when it is on disk.
+
+        Raises:
+            DatabaseUnavailable: it could not be stored.
+        """
+        group = self._group
+        assert group is not None
         try:
-            yield tx
-            if tx.failure is not None:
-                raise tx.failure
-            with _translated():
-                self._writer.execute("RELEASE change")
-        except BaseException as failure:
-            self._undo(group, failure)
-            await self._leave()
+            _execute(self._writer.execute, "RELEASE change")
+        except Exception as failure:
+            self.undo(failure)
             raise
-        group.hooks.extend(tx.hooks)
-        await self._leave()
-        await asyncio.shield(group.done)
+        on_disk: asyncio.Future[None] = self._loop.create_future()
+        group.callers.append(on_disk)
+        group.hooks.extend(hooks)
+        self._pass_on()
+        await on_disk
 
-    async def _take_turn(self) -> None:
-        self._waiting += 1
-        try:
-            await self._turn.acquire()
-        except asyncio.CancelledError:
-            self._waiting -= 1
-            if self._group is not None and not self._waiting and not self._turn.locked():
-                # The transaction before handed its group over to us; without us somebody must end it.
-                await self._turn.acquire()
-                await self._leave()
-            raise
-        self._waiting -= 1
-        self._owner = asyncio.current_task()
-
-    async def _join_group(self, deadline: float) -> _Group:
-        if self._group is None:
-            await self._begin(deadline)
-            self._group = _Group()
-        with _translated():
-            self._writer.execute("SAVEPOINT change")
-        self._group.size += 1
-        return self._group
-
-    async def _begin(self, deadline: float) -> None:
-        while True:
-            try:
-                with _translated():
-                    self._writer.execute("BEGIN IMMEDIATE")
-            except DatabaseUnavailable as refused:
-                is_busy = isinstance(refused.__cause__, apsw.BusyError)
-                if not is_busy or asyncio.get_running_loop().time() >= deadline:
-                    raise
-            else:
-                return
-            await asyncio.sleep(_LOCK_POLL_S)  # another process writes
-
-    def _undo(self, group: _Group, failure: BaseException) -> None:
-        """Take back the transaction that has the turn; the others of its group stay."""
+    def undo(self, failure: BaseException) -> None:
+        """Take back the transaction that has the turn, and end it; the others of its group stay."""
         try:
             self._writer.execute("ROLLBACK TO change")
             self._writer.execute("RELEASE change")
         except apsw.Error:
             # A full disk or an I/O error makes SQLite end the whole transaction, savepoints and all.
-            self._group = None
-            self._abandon(group, failure)
+            group, self._group = self._group, None
+            if group is not None:
+                self._abandon(group, failure)
+        self._pass_on()
 
-    async def _leave(self) -> None:
-        """Hand the open group to the next in the queue, or end it."""
-        self._owner = None
-        if self._waiting and (self._group is None or self._group.size < MAX_GROUP):
-            self._turn.release()
-        else:
-            await to_the_end(self._commit_and_release())
+    async def _begin(self, deadline: float) -> None:
+        while True:
+            try:
+                _execute(self._writer.execute, "BEGIN IMMEDIATE")
+            except DatabaseUnavailable as refused:
+                is_busy = isinstance(refused.__cause__, apsw.BusyError)
+                if not is_busy or self._loop.time() >= deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(_LOCK_POLL_S)  # another process writes
 
-    async def _commit_and_release(self) -> None:
-        try:
-            await self._commit()
-        finally:
-            self._turn.release()
+    # --- whose turn it is ---------------------------------------------------------------------
 
-    async def _commit(self) -> None:
-        group, self._group = self._group, None
-        if group is None:
+    async def _take_turn(self) -> None:
+        if not self._is_taken:
+            self._is_taken = True
             return
+        mine: asyncio.Future[None] = self._loop.create_future()
+        self._queue.append(mine)
         try:
-            with _translated():
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
-        except Exception as failure:
-            self._abandon(group, failure)
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # the turn had just become ours
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the turn to the next in the queue, or to COMMIT."""
+        self._owner = None
+        group = self._group
+        if group is None or len(group.callers) < MAX_GROUP:
+            while self._queue:
+                next_one = self._queue.popleft()
+                if not next_one.done():  # else its task was cancelled
+                    next_one.set_result(None)
+                    return
+            self._is_taken = False
+            if group is not None and not self._is_commit_due:
+                # Not at once: whoever runs in this turn of the loop still joins the group.
+                self._is_commit_due = True
+                self._loop.call_soon(self._commit_if_idle)
         else:
-            group.hooks.run()
-            group.done.set_result(None)
+            self._commit().add_done_callback(self._committed)
+
+    def _commit_if_idle(self) -> None:
+        self._is_commit_due = False
+        if not self._is_taken and self._group is not None:  # else whoever has the turn passes it on
+            self._is_taken = True
+            self._commit().add_done_callback(self._committed)
+
+    def _committed(self, _: asyncio.Future[Any]) -> None:
+        self._pass_on()
+
+    def _commit(self) -> asyncio.Future[Any]:
+        """Store the open group; the turn must be ours until the result is there."""
+        group, self._group = self._group, None
+        assert group is not None
+        running = self._loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
+        running.add_done_callback(partial(self._settle, group))
+        return running
+
+    def _settle(self, group: _Group, running: asyncio.Future[Any]) -> None:
+        failure = running.exception()
+        if failure is None:
+            group.stored()
+        else:
+            self._abandon(group, failure)
 
     def _abandon(self, group: _Group, failure: BaseException) -> None:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
         lost = DatabaseUnavailable("The change could not be stored; nothing of it remains.")
         lost.__cause__ = failure
-        group.done.set_exception(failure if isinstance(failure, DatabaseUnavailable) else lost)
-        group.done.exception()  # every member raises it; with none left it must not be reported as lost
+        group.lost(lost)
+
+
+async def _ended(running: asyncio.Future[Any]) -> None:
+    await asyncio.wait([running])
 
 
 class _SqliteTransaction:
-    __slots__ = ("_connection", "failure", "hooks")
+    """`store.ports.Transaction`, and the block around it."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self.hooks = Hooks()
+    __slots__ = ("_connection", "_database", "_hooks", "failure")
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._hooks = Hooks()
         self.failure: Exception | None = None
         """Of a statement; PostgreSQL ends a transaction then, so nobody may depend on going on."""
 
+    async def __aenter__(self) -> _SqliteTransaction:
+        self._connection = await self._database.enter()
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = raised or self.failure
+        if failure is None:
+            await self._database.leave(self._hooks)
+            return
+        self._database.undo(failure)
+        if raised is None:
+            raise failure
+
     def on_commit(self, callback: Hook) -> None:
-        self.hooks.append(callback)
+        self._hooks.append(callback)
 
     async def all(self, query: SystemQuery, **params: Any) -> Sequence[Row]:
         try:
@@ -239,18 +325,17 @@ class _SqliteTransaction:
     async def run(self, query: SystemQuery, **params: Any) -> int:
         prepared = query.prepared("sqlite")
         try:
-            with _translated():
-                self._connection.execute(prepared.sql, prepared.arguments(params))
+            _execute(self._connection.execute, prepared.sql, prepared.arguments(params))
         except Exception as failure:
             self.failure = failure
             raise
-        return int(self._connection.changes())  # without what foreign keys cascade to, as in PostgreSQL
+        return self._connection.changes()  # without what foreign keys cascade to, as in PostgreSQL
 
     async def run_many(self, query: SystemQuery, rows: Sequence[Mapping[str, Any]]) -> None:
         prepared = query.prepared("sqlite")
+        arguments = [prepared.arguments(row) for row in rows]
         try:
-            with _translated():
-                self._connection.executemany(prepared.sql, [prepared.arguments(row) for row in rows])
+            _execute(self._connection.executemany, prepared.sql, arguments)
         except Exception as failure:
             self.failure = failure
             raise
@@ -258,39 +343,35 @@ class _SqliteTransaction:
 
 def _all(connection: apsw.Connection, query: SystemQuery, params: Mapping[str, Any]) -> Sequence[Row]:
     prepared = query.prepared("sqlite")
-    with _translated():
-        return list[Row](connection.execute(prepared.sql, prepared.arguments(params)).fetchall())
+    try:
+        rows: list[Row] = connection.execute(prepared.sql, prepared.arguments(params)).fetchall()
+    except _REFUSALS as refused:
+        raise _meaning(refused) from refused
+    return rows
 
 
 def _one(connection: apsw.Connection, query: SystemQuery, params: Mapping[str, Any]) -> Row | None:
     prepared = query.prepared("sqlite")
-    with _translated():
+    try:
         row: Row | None = connection.execute(prepared.sql, prepared.arguments(params)).fetchone()
+    except _REFUSALS as refused:
+        raise _meaning(refused) from refused
     return row
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _execute(run: Callable[..., object], sql: str, arguments: Sequence[Any] = ()) -> None:
     try:
-        yield
-    except apsw.ConstraintError as refused:
+        run(sql, arguments)
+    except _REFUSALS as refused:
+        raise _meaning(refused) from refused
+
+
+def _meaning(refused: Exception) -> ParleyError:
+    """What the driver's refusal is called outside; mistakes of ours (a foreign key) are raised again."""
+    if isinstance(refused, apsw.ConstraintError):
         if getattr(refused, "extendedresult", None) in _UNIQUE:
-            raise AlreadyExists("That already exists.", detail=str(refused)) from refused
-        raise
-    except (UnicodeEncodeError, OverflowError) as refused:
-        raise NotStorable("A text or number cannot be stored.") from refused
-    except _AWAY as refused:
-        raise DatabaseUnavailable(f"The database cannot be used right now: {refused}") from refused
-
-
-_AWAY = (
-    apsw.BusyError,
-    apsw.LockedError,
-    apsw.FullError,
-    apsw.IOError,
-    apsw.CantOpenError,
-    apsw.ReadOnlyError,
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.ConnectionClosedError,
-)
+            return AlreadyExists("That already exists.", detail=str(refused))
+        raise refused
+    if isinstance(refused, _AWAY):
+        return DatabaseUnavailable(f"The database cannot be used right now: {refused}")
+    return NotStorable("A text or number cannot be stored.")
