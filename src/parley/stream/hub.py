@@ -140,6 +140,15 @@ class Hub:
         if found.waiting_bytes > MAX_WAITING_BYTES:
             self._finish(found)
 
+    def publish_except(self, topic: str, frame: bytes, but: Reader) -> None:
+        """Write to all members but one, now, behind what was published before."""
+        found = self._topics.get(topic)
+        if found is None:
+            return
+        self._finish(found)
+        readers = tuple(reader for reader in found.members if reader is not but)
+        self._write(found, _Walk(frame, readers, found.joins), len(readers))
+
     def _mark_dirty(self, topic: str) -> None:
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
