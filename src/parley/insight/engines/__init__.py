@@ -1,0 +1,1 @@
+"""Text engines behind `insight.ports.TextEngine`; only the server names one."""

@@ -1,0 +1,127 @@
+"""Messages in sentences, without the noise of speech, whatever the script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from parley.insight.extract.words import words
+from parley.insight.model import Message
+
+MAX_MESSAGES = 20_000
+"""The newest of more; keeps any conversation within seconds."""
+MAX_MESSAGE_CHARS = 20_000
+MAX_SENTENCE_WORDS = 60
+"""Longer ones (speech without punctuation) are cut where a pause is likely."""
+_BREAK_AFTER = 30
+
+_END = re.compile(
+    r"(?<=[.!?…])[\"'”’»)\]]*\s+(?=[^\s])|(?<=[。！？｡।॥؟۔።])[」』）”’]*\s*(?=[^\s])|\s*\n+\s*"  # noqa: RUF001
+)
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:[^\W\d_]|mr|mrs|ms|dr|prof|st|vs|etc|approx|no|nr|ca|bzw|usw|sr|sra|z\.b|e\.g|i\.e)\.$",
+    re.IGNORECASE,
+)
+_SPACED_MARK = re.compile(r"\s+([.,!?;:…])(?=\s|$)")
+"""Transcripts write "word ." for "word."."""
+_NOISE = re.compile(r"\[(?:inaudible|crosstalk|laughter|laughs|music|noise|silence)[^\]]*\]", re.IGNORECASE)
+_FILLER = re.compile(
+    r"(?<![\w'\u2019-])(?:um+|uh+|uhm+|erm*|ehm+|hmm+|mm+(?:-hmm*)?|eh+|ähm?|euh)\b[ ,.…]*", re.IGNORECASE
+)
+_STUTTER = re.compile(r"\b([^\W\d_]+)(?:[ ,]+\1\b)+", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^(?:(?:so(?! far\b| that\b| much\b| many\b| long\b| called\b)|now(?! that\b)|right(?=[ ]?[,.;])"
+    r"|and|but|well(?!-)|okay|ok|yeah|yes|oh|anyway|alright|all right|you know|i mean"
+    r"|und|aber|ja|naja|donc|alors|entonces|pues|bueno|allora|dunque|então)\b(?:[ ,.;:…]+|$))+",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r",?\s*\b(?:you know|i mean)\b,?(?=\s|$)", re.IGNORECASE)
+_QUESTION = ("?", "？", "؟")  # noqa: RUF001
+KEEP_WORDS = 4
+"""A sentence is only shortened while so many words remain."""
+
+
+class Sentence(NamedTuple):
+    """A piece of a message; its words stand in the message in the same order."""
+
+    text: str
+    author: str
+    message: int
+    """Position of its message among all."""
+    words: list[str]
+    length: int
+    """In words as a reader counts them."""
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it ends as one."""
+        return self.text.endswith(_QUESTION)
+
+
+def sentences(messages: Iterable[Message]) -> list[Sentence]:
+    """All sentences that have words, in order."""
+    found = []
+    for place, message in enumerate(messages):
+        for text in split(message.text):
+            said = words(text)
+            if said:
+                found.append(Sentence(text, message.author, place, said, length(text, said)))
+    return found
+
+
+def split(text: str) -> Iterator[str]:
+    """The sentences of a text, without fillers (`um`) and openings (`okay, so`)."""
+    text = _NOISE.sub("", text[:MAX_MESSAGE_CHARS])
+    for line in _pieces(text):
+        piece = shortened(" ".join(line.split()))
+        if piece:
+            yield from _cut(piece)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    for end in _END.finditer(text):
+        if "\n" not in end.group() and not _is_end(text, start, end):
+            continue
+        yield text[start : end.start()]
+        start = end.end()
+    yield text[start:]
+
+
+def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
+    before = text[max(start, end.start() - 12) : end.start()]
+    if not before.endswith("."):
+        return True
+    following = text[end.end() : end.end() + 1]
+    spaced = before.endswith(" .")  # a transcript: "U. S. ." and abbreviations are not written so
+    return spaced or not (following.islower() or _ABBREVIATION.search(before))
+
+
+def shortened(line: str) -> str:
+    """Without what only fills pauses; the rest stays as it was said."""
+    text = _SPACED_MARK.sub(r"\1", line)
+    text = _STUTTER.sub(r"\1", _FILLER.sub("", text))
+    bare = _ASIDE.sub("", _OPENING.sub("", text)).strip(" ,;:-")
+    if len(bare.split()) >= KEEP_WORDS or not text.isascii():
+        text = bare
+    text = text.strip(" ,;:-•*>")
+    return text[:1].upper() + text[1:]
+
+
+def _cut(text: str) -> Iterator[str]:
+    parts = text.split(" ")
+    while len(parts) > MAX_SENTENCE_WORDS:
+        pause = next(
+            (at for at in range(_BREAK_AFTER, MAX_SENTENCE_WORDS) if parts[at - 1].endswith((",", ";", ":"))),
+            _BREAK_AFTER,
+        )
+        yield " ".join(parts[:pause]).rstrip(",;:")
+        parts = parts[pause:]
+    yield " ".join(parts)
+
+
+def length(text: str, said: list[str]) -> int:
+    """In words; scripts without spaces count two characters as one."""
+    spaced = text.count(" ") + 1
+    return spaced if spaced * 4 >= len(said) else max(spaced, len(said) // 2)
