@@ -16,9 +16,11 @@ import logging
 import socket as sockets_of_the_system
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, Protocol, cast
 
 from parley.stream import frames
+from parley.stream.closing import Close
+from parley.stream.connection import CLOSING, HANDSHAKE, OPEN, Connection
 from parley.stream.endpoint import Endpoint, Limits
 from parley.stream.handshake import parse_upgrade, plain_answer, switching_protocols
 from parley.stream.sockets import Acceptance, Rejection, Route, SocketSession, UpgradeRequest
@@ -45,130 +47,21 @@ def websocket_protocol(
     return type("WebSocket", (WebSocketProtocol,), {"__slots__": (), "endpoint": endpoint})
 
 
-# States of a connection. Plain integers: they are compared for every delivery.
-_HANDSHAKE, _OPEN, _CLOSING, _CLOSED = range(4)
+class WebSocketProtocol(Connection):
+    """A connection from uvicorn's hands to its answer; open, it is what `Connection` says."""
 
-LINGER_S = 1.0
-_PING = frames.encode(frames.PING, b"")
-
-
-class WebSocketProtocol(asyncio.Protocol):
-    """One connection; see `sockets.Socket` for what sessions may call."""
-
-    __slots__ = (
-        "_close_code",
-        "_close_received",
-        "_close_sent",
-        "_handshake",
-        "_heard",
-        "_lagging",
-        "_out",
-        "_reader",
-        "_server_state",
-        "_session",
-        "_state",
-        "_timer",
-        "_transport",
-        "remote",
-    )
-
-    endpoint: ClassVar[Endpoint]
+    __slots__ = ("_handshake", "_server_state")
 
     def __init__(
         self, config: object, server_state: _ServerState, app_state: object, _loop: object = None
     ) -> None:
         """Called by uvicorn."""
+        super().__init__()
         self._server_state = server_state
-        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._session: SocketSession | None = None
         self._handshake: asyncio.Task[None] | None = None
-        self._reader: frames.FrameReader | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._out: list[bytes] | None = None
-        self._state = _HANDSHAKE
-        self._lagging = False
-        self._heard = True
-        self._close_code = 1006
-        self._close_sent = False
-        self._close_received = False
-        self.remote: tuple[str, int] | None = None
 
-    # --- what sessions and the hub call
-    # -----------------------------------------------------------------------
-
-    @property
-    def is_open(self) -> bool:
-        """See `Socket.is_open`."""
-        return self._state == _OPEN
-
-    @property
-    def is_lagging(self) -> bool:
-        """See `Socket.is_lagging`."""
-        return self._lagging
-
-    def send_text(self, text: str | bytes) -> None:
-        """See `Socket.send_text`."""
-        self.send_frames(frames.encode_text(text))
-
-    def send_binary(self, data: bytes) -> None:
-        """See `Socket.send_binary`."""
-        self.send_frames(frames.encode_binary(data))
-
-    def send_frames(self, prepared: bytes) -> None:
-        """See `Socket.send_frames`."""
-        if self._state != _OPEN:
-            return
-        if self._out is None:
-            self._out = [prepared]
-            self.endpoint.flush_soon(self)
-        else:
-            self._out.append(prepared)
-
-    def write_now(self, prepared: bytes) -> bool:
-        """See `Socket.write_now`."""
-        if self._state != _OPEN:
-            return False
-        if self._out is not None:
-            self._out.append(prepared)  # behind what waits for the end of this turn
-            return not self._lagging
-        self._transport.write(prepared)
-        if self._lagging:
-            self._cut_if_overfull()
-            return False
-        return True
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """See `Socket.close`."""
-        if self._state != _OPEN:
-            return
-        self.flush()
-        if self._state != _OPEN:  # flushing cut off a laggard
-            return
-        self._state = _CLOSING
-        self._close_sent = True
-        self._transport.write(frames.encode_close(code, reason))
-        self._close_code = code
-        self._transport.resume_reading()  # the answer must be read, even by a session that had paused
-        self._start_timer(self.endpoint.limits.close_s, self.abort)
-
-    def abort(self) -> None:
-        """See `Socket.abort`."""
-        if self._state != _CLOSED:
-            self._out = None
-            self._transport.abort()
-
-    def pause_reading(self) -> None:
-        """See `Socket.pause_reading`."""
-        if self._state == _OPEN:
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """See `Socket.resume_reading`."""
-        if self._state == _OPEN:
-            self._transport.resume_reading()
-
-    # --- what uvicorn and the event loop call
-    # -----------------------------------------------------------------
+    # --- what uvicorn calls
+    # -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection; the request head follows at once."""
@@ -176,94 +69,24 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_state.connections.add(self)
         self._start_timer(self.endpoint.limits.handshake_s, self._handshake_timed_out)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the peer."""
-        self._heard = True
-        if self._reader is None:
-            if self._state == _HANDSHAKE:
-                self._head_received(data)
-            return  # else: the peer broke the protocol, and nothing it says after that means anything
-        try:
-            for opcode, payload in self._reader.feed(data):
-                self._frame_received(opcode, payload)
-        except frames.Violation as violation:
-            self._fail(violation)
-
-    def eof_received(self) -> bool:
-        """The peer will send no more: without a closing handshake, the connection is broken."""
-        return False
-
-    def pause_writing(self) -> None:
-        """The peer reads too slowly. Called from inside `write`, so nothing is done here but telling."""
-        if self._lagging:
-            return
-        self._lagging = True
-        if self._state == _OPEN:
-            self.endpoint.counters.lagged += 1
-            self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
-            # Told in the next turn: whoever is writing now may be walking a list that the session changes.
-            asyncio.get_running_loop().call_soon(self._tell_lagging, True)
-
-    def resume_writing(self) -> None:
-        """The peer has caught up."""
-        if not self._lagging:
-            return
-        self._lagging = False
-        if self._state == _OPEN:
-            self._stop_timer()
-            asyncio.get_running_loop().call_soon(self._tell_lagging, False)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of every connection."""
-        was_opened, self._state = self._session is not None, _CLOSED
-        self._stop_timer()
         self._server_state.connections.discard(self)
-        self._out = None
-        self._reader = None
         if self._handshake is not None:
             self._handshake.cancel()
-        if not was_opened:
-            return
-        self.endpoint.wheel.leave(self)
-        self.endpoint.counters.open -= 1
-        clean = self._close_sent and self._close_received
-        session, self._session = self._session, None
-        assert session is not None
-        try:
-            session.closed(self._close_code if self._close_received else 1006, clean)
-        except Exception:
-            log.exception("a session failed while closing")
+        self.ended()
 
     def shutdown(self) -> None:
         """uvicorn stops: tell the client to come back elsewhere."""
-        if self._state == _HANDSHAKE:
+        if self._state == HANDSHAKE:
             self._reject(Rejection(503, b"restarting\n", {"Retry-After": "1"}))
-        self.close(1012, "service restart")
-
-    def flush(self) -> None:
-        """Write what was gathered in this turn."""
-        out, self._out = self._out, None
-        if out is None or self._state != _OPEN:
-            return
-        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._lagging:
-            self._cut_if_overfull()
-
-    def visited_by_wheel(self) -> None:
-        """Once per round: check that the peer is alive, and ask again."""
-        if self._state != _OPEN or self._lagging:
-            return  # then another timer decides
-        if not self._heard:
-            self.endpoint.counters.cut_silent += 1
-            self.abort()
-            return
-        self._heard = False
-        self.write_now(_PING)
+        self.close(Close.RESTART, "service restart")
 
     # --- opening
     # ----------------------------------------------------------------------------------------------
 
-    def _head_received(self, head: bytes) -> None:
+    def head_received(self, head: bytes) -> None:
+        """The request head, which uvicorn hands over in one piece."""
         if self._handshake is not None:  # a client must wait for our answer (RFC 6455 section 4.1)
             self._reject(Rejection(400, b"data before the handshake was answered\n"))
             return
@@ -296,7 +119,7 @@ class WebSocketProtocol(asyncio.Protocol):
         except Exception:
             log.exception("a socket route failed", extra={"path": request.path})
             answer = Rejection(500, b"internal error\n")
-        if self._state != _HANDSHAKE:
+        if self._state != HANDSHAKE:
             return
         if isinstance(answer, Rejection):
             self._reject(answer)
@@ -319,7 +142,7 @@ class WebSocketProtocol(asyncio.Protocol):
         limits, counters = self.endpoint.limits, self.endpoint.counters
         self._stop_timer()
         self._handshake = None
-        self._state = _OPEN
+        self._state = OPEN
         self._reader = frames.FrameReader(limits.message_bytes)
         self._session = accepted.session
         _limit_kernel_buffer(self._transport, limits.kernel_bytes)
@@ -340,7 +163,7 @@ class WebSocketProtocol(asyncio.Protocol):
             log.exception("a socket route gave an impossible header")
             answer = plain_answer(Rejection(500, b"internal error\n"))
         self.endpoint.counters.rejected += 1
-        self._state = _CLOSING
+        self._state = CLOSING
         if self._handshake is not None and self._handshake is not asyncio.current_task():
             self._handshake.cancel()
         self._transport.write(answer)
@@ -349,85 +172,6 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _handshake_timed_out(self) -> None:
         self._reject(Rejection(503, b"the handshake took too long\n", {"Retry-After": "1"}))
-
-    # --- open
-    # -------------------------------------------------------------------------------------------------
-
-    def _frame_received(self, opcode: int, payload: str | bytes) -> None:
-        if isinstance(payload, str) or opcode == frames.BINARY:
-            if self._state == _OPEN and self._session is not None:
-                self.endpoint.counters.messages_in += 1
-                try:
-                    self._session.received(payload)
-                except Exception as error:
-                    self._session_failed(error)
-        elif opcode == frames.PING:
-            # A peer that sends pings and reads no pongs would fill the buffer; a lagging one gets none.
-            if not self._lagging:
-                self.send_frames(frames.encode(frames.PONG, payload))
-        elif opcode == frames.CLOSE:
-            self._close_frame_received(payload)
-
-    def _close_frame_received(self, payload: bytes) -> None:
-        code, _reason = frames.decode_close(payload)
-        if self._close_received:
-            return
-        self._close_received = True
-        self._close_code = code
-        if self._state == _OPEN:
-            self.flush()
-            self._close_sent = True
-            self._transport.write(frames.encode(frames.CLOSE, payload[:2]))
-        self._state = _CLOSING
-        self._transport.close()  # the server closes first (RFC 6455 section 7.1.1)
-        self._start_timer(self.endpoint.limits.close_s, self.abort)
-
-    def _fail(self, violation: frames.Violation) -> None:
-        """Fail the connection (RFC 6455 section 7.1.7): say why, listen to nothing more, and go."""
-        self.endpoint.counters.violations += 1
-        already_closing = self._state != _OPEN
-        self.close(violation.code, violation.reason)
-        self._reader = None
-        if already_closing:
-            self.abort()
-        elif self._transport.can_write_eof():
-            # Closing at once would lose the close frame: unread bytes make the kernel reset the connection.
-            with suppress(OSError, RuntimeError):
-                self._transport.write_eof()
-        else:  # TLS has no half close: leave the peer a moment to read
-            self._start_timer(LINGER_S, self._transport.close)
-
-    def _session_failed(self, error: Exception) -> None:
-        log.error("a session failed", exc_info=error)
-        self.close(1011, "internal error")
-
-    def _tell_lagging(self, behind: bool) -> None:
-        if self._state != _OPEN or self._session is None:
-            return
-        try:
-            self._session.lagging(behind)
-        except Exception as error:
-            self._session_failed(error)
-
-    def _lagged_too_long(self) -> None:
-        self.endpoint.counters.cut_lagging += 1
-        self.abort()
-
-    def _cut_if_overfull(self) -> None:
-        if self._transport.get_write_buffer_size() > self.endpoint.limits.cut_bytes:
-            self._lagged_too_long()
-
-    # --- one timer at a time: handshake, then lag, then close
-    # -------------------------------------------------
-
-    def _start_timer(self, delay_s: float, callback: Any) -> None:
-        self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, callback)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:

@@ -1,0 +1,296 @@
+"""One open connection: frames in and out, flow control, closing; `websocket.py` opens it.
+
+Nothing here waits: what cannot be written at once is kept by the transport, and a peer that reads too slowly
+is told so, leaves its topics, and is cut off when it does not recover (`endpoint.Limits`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, ClassVar, cast
+
+from parley.stream import frames
+from parley.stream.closing import Close
+from parley.stream.endpoint import Endpoint
+from parley.stream.sockets import SocketSession
+
+log = logging.getLogger("parley.stream")
+
+# States of a connection. Plain integers: they are compared for every delivery.
+HANDSHAKE, OPEN, CLOSING, CLOSED = range(4)
+
+LINGER_S = 1.0
+_PING = frames.encode(frames.PING, b"")
+
+
+class Connection(asyncio.Protocol):
+    """A connection from the handshake's answer to its end; `sockets.Socket` is what sessions may call."""
+
+    __slots__ = (
+        "_close_code",
+        "_close_received",
+        "_close_sent",
+        "_heard",
+        "_lagging",
+        "_out",
+        "_reader",
+        "_session",
+        "_state",
+        "_timer",
+        "_transport",
+        "remote",
+    )
+
+    endpoint: ClassVar[Endpoint]
+
+    def __init__(self) -> None:
+        """Not connected yet."""
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._session: SocketSession | None = None
+        self._reader: frames.FrameReader | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._out: list[bytes] | None = None
+        self._state = HANDSHAKE
+        self._lagging = False
+        self._heard = True
+        self._close_code: int = Close.BROKEN
+        self._close_sent = False
+        self._close_received = False
+        self.remote: tuple[str, int] | None = None
+
+    # --- what sessions and the hub call
+    # -----------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """See `Socket.is_open`."""
+        return self._state == OPEN
+
+    @property
+    def is_lagging(self) -> bool:
+        """See `Socket.is_lagging`."""
+        return self._lagging
+
+    def send_text(self, text: str | bytes) -> None:
+        """See `Socket.send_text`."""
+        self.send_frames(frames.encode_text(text))
+
+    def send_binary(self, data: bytes) -> None:
+        """See `Socket.send_binary`."""
+        self.send_frames(frames.encode_binary(data))
+
+    def send_frames(self, prepared: bytes) -> None:
+        """See `Socket.send_frames`."""
+        if self._state != OPEN:
+            return
+        if self._out is None:
+            self._out = [prepared]
+            self.endpoint.flush_soon(self)
+        else:
+            self._out.append(prepared)
+
+    def write_now(self, prepared: bytes) -> bool:
+        """See `Socket.write_now`."""
+        if self._state != OPEN:
+            return False
+        if self._out is not None:
+            self._out.append(prepared)  # behind what waits for the end of this turn
+            return not self._lagging
+        self._transport.write(prepared)
+        if self._lagging:
+            self._cut_if_overfull()
+            return False
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """See `Socket.close`."""
+        if self._state != OPEN:
+            return
+        self.flush()
+        if self._state != OPEN:  # flushing cut off a laggard
+            return
+        self._state = CLOSING
+        self._close_sent = True
+        self._transport.write(frames.encode_close(code, reason))
+        self._close_code = code
+        self._transport.resume_reading()  # the answer must be read, even by a session that had paused
+        self._start_timer(self.endpoint.limits.close_s, self.abort)
+
+    def abort(self) -> None:
+        """See `Socket.abort`."""
+        if self._state != CLOSED:
+            self._out = None
+            self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """See `Socket.pause_reading`."""
+        if self._state == OPEN:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `Socket.resume_reading`."""
+        if self._state == OPEN:
+            self._transport.resume_reading()
+
+    # --- what the event loop and the endpoint call
+    # ------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        self._heard = True
+        if self._reader is None:
+            if self._state == HANDSHAKE:
+                self.head_received(data)
+            return  # else: the peer broke the protocol, and nothing it says after that means anything
+        try:
+            for opcode, payload in self._reader.feed(data):
+                self._frame_received(opcode, payload)
+        except frames.Violation as violation:
+            self._fail(violation)
+
+    def head_received(self, head: bytes) -> None:
+        """Bytes before the connection is open."""
+        raise AssertionError("overridden by whoever opens connections")
+
+    def eof_received(self) -> bool:
+        """The peer will send no more: without a closing handshake, the connection is broken."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly. Called from inside `write`, so nothing is done here but telling."""
+        if self._lagging:
+            return
+        self._lagging = True
+        if self._state == OPEN:
+            self.endpoint.counters.lagged += 1
+            self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
+            # Told in the next turn: whoever is writing now may be walking a list that the session changes.
+            asyncio.get_running_loop().call_soon(self._tell_lagging, True)
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        if not self._lagging:
+            return
+        self._lagging = False
+        if self._state == OPEN:
+            self._stop_timer()
+            asyncio.get_running_loop().call_soon(self._tell_lagging, False)
+
+    def ended(self) -> None:
+        """The connection is gone; tell the session, if there was one."""
+        was_opened, self._state = self._session is not None, CLOSED
+        self._stop_timer()
+        self._out = None
+        self._reader = None
+        if not was_opened:
+            return
+        self.endpoint.wheel.leave(self)
+        self.endpoint.counters.open -= 1
+        clean = self._close_sent and self._close_received
+        session, self._session = self._session, None
+        assert session is not None
+        try:
+            session.closed(self._close_code if self._close_received else Close.BROKEN, clean)
+        except Exception:
+            log.exception("a session failed while closing")
+
+    def flush(self) -> None:
+        """Write what was gathered in this turn."""
+        out, self._out = self._out, None
+        if out is None or self._state != OPEN:
+            return
+        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._lagging:
+            self._cut_if_overfull()
+
+    def visited_by_wheel(self) -> None:
+        """Once per round: check that the peer is alive, and ask again."""
+        if self._state != OPEN or self._lagging:
+            return  # then another timer decides
+        if not self._heard:
+            self.endpoint.counters.cut_silent += 1
+            self.abort()
+            return
+        self._heard = False
+        self.write_now(_PING)
+
+    # --- open
+    # -------------------------------------------------------------------------------------------------
+
+    def _frame_received(self, opcode: int, payload: str | bytes) -> None:
+        if isinstance(payload, str) or opcode == frames.BINARY:
+            if self._state == OPEN and self._session is not None:
+                self.endpoint.counters.messages_in += 1
+                try:
+                    self._session.received(payload)
+                except Exception as error:
+                    self._session_failed(error)
+        elif opcode == frames.PING:
+            # A peer that sends pings and reads no pongs would fill the buffer; a lagging one gets none.
+            if not self._lagging:
+                self.send_frames(frames.encode(frames.PONG, payload))
+        elif opcode == frames.CLOSE:
+            self._close_frame_received(payload)
+
+    def _close_frame_received(self, payload: bytes) -> None:
+        code, _reason = frames.decode_close(payload)
+        if self._close_received:
+            return
+        self._close_received = True
+        self._close_code = code
+        if self._state == OPEN:
+            self.flush()
+            self._close_sent = True
+            self._transport.write(frames.encode(frames.CLOSE, payload[:2]))
+        self._state = CLOSING
+        self._transport.close()  # the server closes first (RFC 6455 section 7.1.1)
+        self._start_timer(self.endpoint.limits.close_s, self.abort)
+
+    def _fail(self, violation: frames.Violation) -> None:
+        """Fail the connection (RFC 6455 section 7.1.7): say why, listen to nothing more, and go."""
+        self.endpoint.counters.violations += 1
+        already_closing = self._state != OPEN
+        self.close(violation.code, violation.reason)
+        self._reader = None
+        if already_closing:
+            self.abort()
+        elif self._transport.can_write_eof():
+            # Closing at once would lose the close frame: unread bytes make the kernel reset the connection.
+            with suppress(OSError, RuntimeError):
+                self._transport.write_eof()
+        else:  # TLS has no half close: leave the peer a moment to read
+            self._start_timer(LINGER_S, self._transport.close)
+
+    def _session_failed(self, error: Exception) -> None:
+        log.error("a session failed", exc_info=error)
+        self.close(Close.INTERNAL_ERROR, "internal error")
+
+    def _tell_lagging(self, behind: bool) -> None:
+        if self._state != OPEN or self._session is None:
+            return
+        try:
+            self._session.lagging(behind)
+        except Exception as error:
+            self._session_failed(error)
+
+    def _lagged_too_long(self) -> None:
+        self.endpoint.counters.cut_lagging += 1
+        self.abort()
+
+    def _cut_if_overfull(self) -> None:
+        if self._transport.get_write_buffer_size() > self.endpoint.limits.cut_bytes:
+            self._lagged_too_long()
+
+    # --- one timer at a time: handshake, then lag, then close
+    # -------------------------------------------------
+
+    def _start_timer(self, delay_s: float, callback: Any) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, callback)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
