@@ -54,6 +54,7 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 """The modules of a domain that other domains may import; never its `store`."""
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
+    "accounts": frozenset({"app_settings", "keys", "plans", "user_tokens"}),  # its services, one file each
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
 }
 

@@ -29,3 +29,16 @@ class CredentialRevoked(Event, frozen=True):
     def topic(self) -> str:
         """One stream per credential."""
         return f"credential:{self.credential_id}"
+
+
+@event("accounts.app_settings_changed", since="0.2")
+class AppSettingsChanged(Event, frozen=True):
+    """Settings of an app were changed; servers read them again."""
+
+    app_id: AppId
+    section: str
+
+    @property
+    def topic(self) -> str:
+        """One stream per app."""
+        return f"app:{self.app_id}"

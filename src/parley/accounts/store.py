@@ -7,13 +7,14 @@ import functools
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from parley.accounts.model import App, Credential, CredentialKind, Organization
-from parley.accounts.scope import Change, Scope
+from parley.accounts.scope import AppScope, Change, Scope
 from parley.base.ids import AppId, CredentialId, OrganizationId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import to_ms
 from parley.store.ports import Database, Transaction
-from parley.store.query import Query, SystemQuery, insert_row, like_pattern
+from parley.store.query import Query, SystemQuery, insert_row, like_pattern, upsert
 from parley.store.rows import RowMap
+from parley.store.schema import channels as channel_tables
 from parley.store.schema import tables as t
 
 _organizations = RowMap(Organization, t.organizations)
@@ -78,6 +79,20 @@ _SECRET_KEYS = Query(
         or_(t.credentials.c.expires_at.is_(None), t.credentials.c.expires_at > bindparam("now")),
     )
     .order_by(t.credentials.c.created_at.desc())
+)
+
+_settings = channel_tables.app_settings
+_APP_SETTINGS = Query(
+    select(_settings.c.body).where(
+        _settings.c.app_id == bindparam("app_id"), _settings.c.section == bindparam("section")
+    )
+)
+_PUT_APP_SETTINGS = Query(
+    upsert(
+        _settings,
+        ["app_id", "section"],
+        {"body": bindparam("body"), "updated_at": bindparam("updated_at")},
+    )
 )
 
 
@@ -186,3 +201,16 @@ async def active_secret_keys(reader: Scope | Change, app_id: AppId) -> list[byte
     """The sealed secret keys of an app that work now, newest first."""
     now = to_ms(reader.now())
     return [bytes(row[0]) for row in await reader.all(_SECRET_KEYS, of_app=app_id, now=now)]
+
+
+async def app_settings(scope: AppScope, section: str) -> str | None:
+    """A section of the app's settings, as JSON."""
+    row = await scope.one(_APP_SETTINGS, section=section)
+    return str(row[0]) if row else None
+
+
+async def put_app_settings(change: Change, section: str, body: str) -> None:
+    """Replace a section."""
+    await change.run(
+        _PUT_APP_SETTINGS, section=section, body=body, sealed=None, updated_at=to_ms(change.now())
+    )

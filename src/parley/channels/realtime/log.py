@@ -94,7 +94,8 @@ class PublicationLog:
 
     async def _write(self, batch: Sequence[tuple[Draft, asyncio.Future[Stored]]]) -> None:
         try:
-            stored = await self._transact([draft for draft, _ in batch])
+            async with self._store.database.transaction() as tx:
+                stored = await self.write(tx, [draft for draft, _ in batch])
         except DatabaseUnavailable as away:
             _fail(batch, away)
         except Exception as failure:
@@ -109,24 +110,24 @@ class PublicationLog:
                 if not done.done():
                     done.set_result(outcome)
 
-    async def _transact(self, drafts: Sequence[Draft]) -> list[Stored]:
+    async def write(self, tx: Transaction, drafts: Sequence[Draft]) -> list[Stored]:
+        """Store publications as a part of somebody's change; announced after its commit, if it comes to that.
+
+        Channels are locked until then, so let this be the last step of the change.
+        """
         now_ms = to_ms(self._store.clock.now())
         outcomes: dict[int, Stored] = {}
         new: list[Publication] = []
         # Sorted: transactions that lock the same channels in opposite orders would wait for each other.
         order = sorted(range(len(drafts)), key=lambda n: (drafts[n].app_id, drafts[n].channel))
-        async with self._store.database.transaction() as tx:
-            for (app_id, channel), numbers in groupby(
-                order, key=lambda n: (drafts[n].app_id, drafts[n].channel)
-            ):
-                mine = {number: drafts[number] for number in numbers}
-                made = await self._place(tx, app_id, channel, mine, now_ms, outcomes)
-                new += made
-            if new:
-                await store.insert(tx, new)
-                for write in self._with_change:
-                    await write(tx, new)
-                tx.on_commit(partial(self._announce, new))
+        for (app_id, channel), numbers in groupby(order, key=lambda n: (drafts[n].app_id, drafts[n].channel)):
+            mine = {number: drafts[number] for number in numbers}
+            new += await self._place(tx, app_id, channel, mine, now_ms, outcomes)
+        if new:
+            await store.insert(tx, new)
+            for write in self._with_change:
+                await write(tx, new)
+            tx.on_commit(partial(self._announce, new))
         return [outcomes[number] for number in range(len(drafts))]
 
     async def _place(

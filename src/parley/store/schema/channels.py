@@ -25,10 +25,11 @@ app_settings = Table(
     "app_settings",
     metadata,
     of_app(),
+    text_column("section"),
     text_column("body"),
     Column("sealed", LargeBinary),
     instant("updated_at"),
-    PrimaryKeyConstraint("app_id"),
+    PrimaryKeyConstraint("app_id", "section"),
 )
 
 publications = Table(

@@ -11,13 +11,14 @@ def upgrade() -> None:
     op.create_table(
         "app_settings",
         sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("section", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["app_id"], ["apps.id"], name=op.f("fk_app_settings_app_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("app_id", name=op.f("pk_app_settings")),
+        sa.PrimaryKeyConstraint("app_id", "section", name=op.f("pk_app_settings")),
     )
     op.create_table(
         "publications",

@@ -1,0 +1,173 @@
+"""User tokens: who acts, as the customer's own server says (`realtime-block.md` 1.4).
+
+A JSON Web Token that the customer signs: HS256 with a secret key of the environment, or RS256/ES256 with a
+key of the JWKS document (RFC 7517) that the app names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+import msgspec
+
+from parley.accounts.app_settings import AppSettings
+from parley.accounts.keys import signing_keys
+from parley.accounts.scope import AppScope
+from parley.base.clock import Clock
+from parley.base.errors import ParleyError, Unauthenticated
+from parley.base.text import storable
+from parley.base.times import to_ms
+from parley.outgoing.ports import Http
+
+USER_ID_LIMIT = 200
+DEFAULT_SCOPES = frozenset(
+    {
+        "conversations:read",
+        "conversations:write",
+        "groups:read",
+        "groups:write",
+        "notifications:read",
+        "notifications:write",
+    }
+)
+_JWKS_KEPT_S = 600.0
+_JWKS_TIMEOUT_S = 5.0
+_JWKS_LIMIT_BYTES = 256 << 10
+_SIGNED_BY_PAIR = ("RS256", "ES256")
+
+
+class InvalidToken(Unauthenticated):
+    """A token that is malformed, wrongly signed, expired or revoked."""
+
+    code = "invalid_token"
+
+
+class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `identity`."""
+
+    jwks_url: str | None = None
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts."""
+
+    id: str
+    expires_at: int
+    """Unix seconds."""
+    name: str | None = None
+    email: str | None = None
+    avatar_url: str | None = None
+    role: str | None = None
+    scopes: frozenset[str] = DEFAULT_SCOPES
+
+
+class UserTokens:
+    """Checks user tokens of all apps."""
+
+    def __init__(self, settings: AppSettings, http: Http, clock: Clock) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._jwks: dict[str, tuple[float, jwt.PyJWKSet]] = {}
+
+    async def verify(self, scope: AppScope, token: str) -> User:
+        """The user of a token.
+
+        Raises:
+            InvalidToken: anything that is not a present, well signed token of this environment.
+        """
+        try:
+            algorithm = jwt.get_unverified_header(token).get("alg")
+        except (jwt.InvalidTokenError, ValueError) as refused:
+            raise InvalidToken("The user token is malformed.") from refused
+        if algorithm == "HS256":
+            claims = self._by_secret(token, await signing_keys(scope))
+        elif algorithm in _SIGNED_BY_PAIR:
+            claims = await self._by_pair(scope, token, algorithm)
+        else:
+            raise InvalidToken("The user token is signed with an algorithm that is not accepted.")
+        return self._user(claims)
+
+    def _by_secret(self, token: str, keys: list[bytes]) -> dict[str, Any]:
+        for key in keys:
+            try:
+                return _decode(token, key, "HS256")
+            except (jwt.InvalidTokenError, ValueError):
+                continue
+        raise InvalidToken("The user token is not signed with a key of this app.")
+
+    async def _by_pair(self, scope: AppScope, token: str, algorithm: str) -> dict[str, Any]:
+        url = (await self._settings.get(scope, "identity", IdentitySettings)).jwks_url
+        if not url:
+            raise InvalidToken("This app has no JWKS address to check such a token with.")
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            keys = (await self._keys_at(url)).keys
+            chosen = [key for key in keys if key.key_id == kid] if kid else list(keys)
+            for key in chosen:
+                try:
+                    return _decode(token, key.key, algorithm)
+                except jwt.InvalidSignatureError:
+                    continue
+        except (jwt.PyJWTError, ValueError, ParleyError) as refused:
+            raise InvalidToken("The user token cannot be checked with the app's JWKS.") from refused
+        raise InvalidToken("The user token is not signed with a key of the app's JWKS.")
+
+    async def _keys_at(self, url: str) -> jwt.PyJWKSet:
+        known = self._jwks.get(url)
+        now = self._clock.monotonic()
+        if known is not None and known[0] > now:
+            return known[1]
+        answer = await self._http.request(
+            "GET",
+            url,
+            headers={"Accept": "application/json"},
+            timeout_s=_JWKS_TIMEOUT_S,
+            max_body_bytes=_JWKS_LIMIT_BYTES,
+        )
+        if answer.status != 200 or not answer.is_complete:
+            raise InvalidToken("The app's JWKS cannot be read.")
+        keys = jwt.PyJWKSet.from_json(answer.body.decode())
+        if len(self._jwks) >= 1_000:
+            self._jwks.clear()
+        self._jwks[url] = (now + _JWKS_KEPT_S, keys)
+        return keys
+
+    def _user(self, claims: dict[str, Any]) -> User:
+        user_id = next(
+            (claims[name] for name in ("sub", "unique_id", "user_unique_id") if claims.get(name)), None
+        )
+        expires_at = claims.get("exp")
+        if not isinstance(user_id, str) or not storable(user_id) or len(user_id) > USER_ID_LIMIT:
+            raise InvalidToken("The user token names no user.")
+        if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+            raise InvalidToken("The user token has no end (exp).")
+        if expires_at * 1000 <= to_ms(self._clock.now()):
+            raise InvalidToken("The user token has expired.")
+        granted = claims.get("scope")
+        return User(
+            id=user_id,
+            expires_at=int(expires_at),
+            name=_text(claims, "name"),
+            email=_text(claims, "email"),
+            avatar_url=_text(claims, "avatar_url"),
+            role=_text(claims, "role") or _text(claims, "role_name"),
+            scopes=frozenset(granted.split()) if isinstance(granted, str) else DEFAULT_SCOPES,
+        )
+
+
+def _text(claims: dict[str, Any], name: str) -> str | None:
+    value = claims.get(name)
+    return value[:500] if isinstance(value, str) and value and storable(value) else None
+
+
+def _decode(token: str, key: Any, algorithm: str) -> dict[str, Any]:
+    # The times are compared by the caller, with our clock; no audience is agreed upon.
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=[algorithm],
+        options={"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False},
+    )
+    return claims

@@ -1,0 +1,286 @@
+"""How a REST route is declared, and what happens before it runs.
+
+A route is a plain function that says by its parameters what it needs::
+
+    @routes.put("/messages/{message_id}", scope="conversations:write", body="message")
+    async def update_message(call: Call, message_id: str, body: MessageChange) -> Reply:
+        \"""Change a message.\"""
+
+`call` is who asks; a name of the path is its text; `query` and `body` are the query string and the body, in
+the annotated struct. Checks come in the order: key (401), user token (401), rate (429), right (403), then
+query and body (400, 422).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import msgspec
+
+from parley.accounts.keys import authenticate_key
+from parley.accounts.model import App
+from parley.accounts.scope import AppScope
+from parley.accounts.user_tokens import InvalidToken, User, UserTokens
+from parley.base.errors import NotAllowed, TooMany, Unauthenticated
+from parley.bus import Bus
+from parley.channels.realtime.tokens import ConnectionClaims, ConnectionTokens
+from parley.store.core import Store
+from parley.wire.block.errors import problems, retry_headers
+from parley.wire.block.reading import read_body, read_query
+from parley.wire.block.replies import JSON_API, Reply
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Awaitable[Reply]])
+Access = Literal["anybody", "user", "server"]
+BODY_LIMITBYTES = 1 << 20
+REQUESTS_PER_MINUTE, SERVER_FACTOR = 600, 10
+_MINUTE = timedelta(minutes=1)
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request, already routed."""
+
+    method: str
+    path: Mapping[str, str]
+    """Parameters of the path, percent-decoded."""
+    query: bytes
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    client: str | None = None
+    """The caller's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What to send back."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every route needs of the server; areas put theirs into `areas`."""
+
+    store: Store
+    users: UserTokens
+    tokens: ConnectionTokens
+    bus: Bus
+    rate_limits: bool = True
+    areas: dict[type[Any], Any] = field(default_factory=dict)
+    """Services by their class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in."""
+
+    context: Context
+    scope: AppScope
+    app: App
+    is_server: bool
+    """Whether it came with a secret key."""
+    user: User | None
+    connection: ConnectionClaims | None
+    """Of a connection token that came in the place of a user token."""
+    request: HttpRequest
+
+    def service(self, kind: type[T]) -> T:
+        """A service of the server."""
+        found: T = self.context.areas[kind]
+        return found
+
+    def acting_user(self) -> User:
+        """The user of the token.
+
+        Raises:
+            Unauthenticated: there is none.
+        """
+        if self.user is None:
+            raise Unauthenticated("This call needs a user token.")
+        return self.user
+
+    def require(self, scope: str) -> None:
+        """Raise `NotAllowed` unless the user's token (or the secret key) has the scope."""
+        if self.user is not None and not self.is_server and scope not in self.user.scopes:
+            raise NotAllowed(f"The user token lacks the scope {scope}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One declared route."""
+
+    method: str
+    path: str
+    status: int
+    tag: str
+    access: Access
+    scope: str | None
+    run: Callable[..., Awaitable[Reply]]
+    takes: tuple[str, ...]
+    query: Any
+    body: Any
+    wrapper: str | None
+    raw_body_limit: int
+    """Bytes; routes that take files take more."""
+
+    @property
+    def summary(self) -> str:
+        """First sentence of the documentation."""
+        return inspect.cleandoc(self.run.__doc__ or "").split("\n")[0]
+
+
+class Routes:
+    """The routes of one area, in the order they are written; fixed words win over parameters."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.endpoints: list[Endpoint] = []
+
+    def get(self, path: str, **options: Any) -> Callable[[F], F]:
+        """Declare a GET route; options as `route`."""
+        return self.route("GET", path, 200, **options)
+
+    def post(self, path: str, *, status: int = 201, **options: Any) -> Callable[[F], F]:
+        """Declare a POST route."""
+        return self.route("POST", path, status, **options)
+
+    def put(self, path: str, *, status: int = 200, **options: Any) -> Callable[[F], F]:
+        """Declare a PUT route."""
+        return self.route("PUT", path, status, **options)
+
+    def delete(self, path: str, *, status: int = 204, **options: Any) -> Callable[[F], F]:
+        """Declare a DELETE route."""
+        return self.route("DELETE", path, status, **options)
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        *,
+        access: Access = "user",
+        scope: str | None = None,
+        body: str | None = None,
+        body_limit: int = BODY_LIMITBYTES,
+    ) -> Callable[[F], F]:
+        """Declare a route.
+
+        Args:
+            method: of HTTP.
+            path: absolute, with `{parameters}`.
+            status: of the answer, unless the reply says another.
+            access: `anybody` (and no `call`); `user`: a user token, or a secret key; `server`: a secret key.
+            scope: what a user token must allow.
+            body: the word that clients wrap the body in.
+            body_limit: bytes.
+        """
+
+        def declare(run: F) -> F:
+            hints = get_type_hints(run, include_extras=True)
+            takes = tuple(name for name in inspect.signature(run).parameters if name != "call")
+            known = {part[1:-1] for part in path.split("/") if part.startswith("{")} | {"body", "query"}
+            if set(takes) - known:
+                raise TypeError(f"{method} {path}: nothing provides {sorted(set(takes) - known)}")
+            self.endpoints.append(
+                Endpoint(
+                    method, path, status, self.tag, access, scope, run, takes,
+                    hints.get("query"), hints.get("body"), body, body_limit,
+                )
+            )  # fmt: skip
+            return run
+
+        return declare
+
+
+async def answer(endpoint: Endpoint, context: Context, request: HttpRequest) -> HttpAnswer:
+    """Run a route; whatever happens, the answer has the dialect's form."""
+    try:
+        if endpoint.access == "anybody":
+            reply = await endpoint.run(**_arguments(endpoint, request))
+        else:
+            call = await _enter(endpoint, context, request)
+            reply = await endpoint.run(call, **_arguments(endpoint, request))
+    except Exception as error:
+        return refuse(error)
+    status = reply.status or endpoint.status
+    if reply.body is None:
+        return HttpAnswer(status, b"", reply.headers)
+    body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
+    return HttpAnswer(status, body, {"content-type": reply.media_type, **reply.headers})
+
+
+def refuse(error: Exception) -> HttpAnswer:
+    """The answer for an error."""
+    status, found = problems(error)
+    headers = {"content-type": JSON_API, **retry_headers(error)}
+    return HttpAnswer(status, _encode({"errors": found}), headers)
+
+
+async def _enter(endpoint: Endpoint, context: Context, request: HttpRequest) -> Call:
+    """Who asks, and whether they may."""
+    headers = request.headers
+    key = headers.get("x-api-key") or headers.get("appid")
+    if not key:
+        raise Unauthenticated("Send the API key in X-Api-Key.")
+    holder = await authenticate_key(context.store, key)
+    named = headers.get("x-app-id")
+    if named and named not in (holder.app.public_id, holder.app.id):
+        raise Unauthenticated("The API key is not a key of the app in X-App-Id.")
+    user, connection = await _bearer(context, holder.scope, headers.get("authorization", ""))
+    if not holder.is_secret:
+        if endpoint.access == "server":
+            refusal = NotAllowed if user else Unauthenticated
+            raise refusal("This call needs a secret key.")
+        if user is None:
+            raise Unauthenticated("A publishable key needs a user token beside it.")
+    call = Call(context, holder.scope, holder.app, holder.is_secret, user, connection, request)
+    if context.rate_limits:
+        await _count(call)
+    if endpoint.scope is not None:
+        call.require(endpoint.scope)
+    return call
+
+
+async def _bearer(
+    context: Context, scope: AppScope, header: str
+) -> tuple[User | None, ConnectionClaims | None]:
+    """The user that a user token names, or a connection token in its place."""
+    scheme, _, token = header.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        return None, None
+    if not context.tokens.is_one(token):
+        return await context.users.verify(scope, token), None
+    claims = context.tokens.verify(token)
+    if claims.app != scope.app_id:
+        raise InvalidToken("The connection token belongs to another app or environment.")
+    return User(id=claims.sub, expires_at=claims.exp, name=claims.info.get("name")), claims
+
+
+async def _count(call: Call) -> None:
+    factor = SERVER_FACTOR if call.is_server else 1
+    who = call.scope.actor if call.is_server or call.user is None else call.user.id
+    used = await call.context.bus.count(f"block:{call.scope.app_id}:{who}", _MINUTE)
+    if used > REQUESTS_PER_MINUTE * factor:
+        raise TooMany("Too many requests.", retry_after_s=_MINUTE.total_seconds() / 2)
+
+
+def _arguments(endpoint: Endpoint, request: HttpRequest) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name in endpoint.takes:
+        if name == "query":
+            given[name] = read_query(request.query, endpoint.query)
+        elif name == "body":
+            given[name] = read_body(request.body, endpoint.body, endpoint.wrapper)
+        else:
+            given[name] = request.path[name]
+    return given
