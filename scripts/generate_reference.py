@@ -3,6 +3,7 @@
 - `settings.md`: every option of `parley serve` with its flag, environment variable and default
 - `commands.md`: every command with its options
 - `events.md`: every event of the registry with its fields
+- `close-codes.md`: every close code of a WebSocket
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ import msgspec
 
 import parley
 from parley.base.events import EventType, event_types
+from parley.stream.closing import FIRST_OWN, Close
 
 NOTE = "<!-- Written by scripts/generate_reference.py from the code; edit the code. -->\n"
 
@@ -128,6 +130,27 @@ def events_page(kinds: list[EventType]) -> str:
     return "\n".join(parts)
 
 
+def close_codes_page(codes: Iterable[Close]) -> str:
+    """Every close code, and whether a client comes back."""
+    rows = []
+    for close in codes:
+        advice = " ".join(["come back" if close.comes_back else "**stay away**", close.how]).strip()
+        rows.append(f"| {close.value} | {cell(close.meaning)} | {advice} |")
+    return "\n".join(
+        [
+            NOTE,
+            "# Close codes\n",
+            "Why a WebSocket ended, and what a client does about it. Who comes back waits longer after each "
+            "attempt that fails, with jitter, unless the table says how long. Of codes that are not listed, "
+            f"those below {FIRST_OWN} mean passing trouble, and those from {FIRST_OWN} on a decision.\n",
+            "| Code | Meaning | Client |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 def type_name(kind: object) -> str:
     """`str | None`, `datetime`, `Mapping[str, int]`: without module names."""
     if isinstance(kind, type):
@@ -154,6 +177,7 @@ def main(folder: Path) -> None:
         "settings.md": settings_page(command),
         "commands.md": commands_page(command),
         "events.md": events_page(registered_events()),
+        "close-codes.md": close_codes_page(Close),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from parley.base.events import event_types
-from scripts.generate_reference import commands_page, events_page, registered_events, settings_page
+from parley.stream.closing import Close
+from scripts.generate_reference import (
+    close_codes_page,
+    commands_page,
+    events_page,
+    registered_events,
+    settings_page,
+)
 
 
 @click.group()
@@ -52,3 +59,11 @@ def test_every_registered_event_has_a_section() -> None:
     assert event_types()
     for kind in event_types():
         assert f"\n## {kind.name}\n\n{kind.meaning}" in page
+
+
+def test_every_close_code_says_whether_to_come_back() -> None:
+    page = close_codes_page(Close)
+    assert "| 1012 | The server restarts, or the meeting moved to another one. | come back |" in page
+    assert "| 4001 | Removed from the meeting by a host. | **stay away** |" in page
+    assert "| 4401 | The token is invalid or has expired. | come back with a new token |" in page
+    assert all(f"| {code.value} | " in page for code in Close)
