@@ -115,6 +115,7 @@ class Breakout:
         for live in self._live.family.running(self.root_id):
             live.breakout._has_rooms = True
         self._tell_family(notice)  # the caller too: its client does not read the rooms out of the answer
+        self.changed()  # before there were rooms nobody was told who comes and goes
         return notice
 
     async def delete(self, host: LivePeer, room_ids: Sequence[str]) -> RoomsDeleted:

@@ -111,6 +111,8 @@ class LivePeer:
     """It has a row in the running session."""
     was_on_stage: bool = False
     """Those who see only the stage were told of it."""
+    moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Moves on and off the stage exclude each other: what is told of one must not be told after the next."""
     media: PeerMedia = field(default_factory=PeerMedia)
     grace: asyncio.TimerHandle | None = None
     """Runs while its connection is lost and may come back."""

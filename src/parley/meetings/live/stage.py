@@ -58,8 +58,10 @@ class StageManager:
 
     async def request(self, peer: LivePeer) -> None:
         """Ask for the stage; one that is open to the peer is granted at once."""
-        peer.require(peer.permissions.stage_access != "NOT_ALLOWED", "join the stage")
-        if peer.stage is StageState.OFF_STAGE:
+        async with peer.moving:
+            peer.require(peer.permissions.stage_access != "NOT_ALLOWED", "join the stage")
+            if peer.stage is not StageState.OFF_STAGE:
+                return
             if peer.permissions.stage_access == "ALLOWED":
                 await self._move(peer, StageState.APPROVED)
                 peer.notify(StageDecision(is_granted=True))
@@ -68,47 +70,55 @@ class StageManager:
 
     async def cancel_request(self, peer: LivePeer) -> None:
         """Take a request back."""
-        peer.require_joined()
-        if peer.stage in (StageState.REQUESTED, StageState.APPROVED):
-            await self._move(peer, StageState.OFF_STAGE)
+        async with peer.moving:
+            peer.require_joined()
+            if peer.stage in (StageState.REQUESTED, StageState.APPROVED):
+                await self._move(peer, StageState.OFF_STAGE)
 
     async def decide(self, host: LivePeer, participant_ids: Iterable[str], *, is_granted: bool) -> None:
         """Grant or deny the stage to participants who asked, or invite those who did not."""
         host.require(host.permissions.manages_stage, "decide who joins the stage")
+        to = StageState.APPROVED if is_granted else StageState.OFF_STAGE
         for peer in self._live.peers_of(participant_ids):
-            if peer.stage is StageState.ON_STAGE or not peer.permissions.stage_enabled:
-                continue
-            await self._move(peer, StageState.APPROVED if is_granted else StageState.OFF_STAGE, tell=False)
-            peer.notify(StageDecision(is_granted=is_granted))
-            self._live.tell(self._change_of(peer), but=peer)
+            async with peer.moving:
+                if not peer.is_joined or peer.stage is StageState.ON_STAGE:
+                    continue
+                if peer.permissions.stage_enabled:
+                    await self._move(peer, to, tell=False)
+                    peer.notify(StageDecision(is_granted=is_granted))
+                    self._live.tell(self._change_of(peer), but=peer)
         self._tell_requests()
 
     async def join(self, peer: LivePeer) -> StageChanged:
         """Step on the stage; the answer is the peer's new place."""
-        peer.require_joined()
-        if peer.stage is StageState.ON_STAGE:
+        async with peer.moving:
+            peer.require_joined()
+            if peer.stage is StageState.ON_STAGE:
+                return self._change_of(peer)
+            free = peer.permissions.stage_access == "ALLOWED" or peer.permissions.manages_stage
+            if not free and peer.stage is not StageState.APPROVED:
+                raise StateForbids("Ask for the stage and wait until a host grants it.")
+            await self._move(peer, StageState.ON_STAGE, tell=False)
+            self._live.tell(self._change_of(peer), but=peer)
             return self._change_of(peer)
-        free = peer.permissions.stage_access == "ALLOWED" or peer.permissions.manages_stage
-        if not free and peer.stage is not StageState.APPROVED:
-            raise StateForbids("Ask for the stage and wait until a host grants it.")
-        await self._move(peer, StageState.ON_STAGE, tell=False)
-        self._live.tell(self._change_of(peer), but=peer)
-        return self._change_of(peer)
 
     async def leave(self, peer: LivePeer) -> StageChanged:
         """Step off the stage; the answer is the peer's new place."""
-        peer.require_joined()
-        if peer.permissions.stage_enabled:
-            await self._move(peer, StageState.OFF_STAGE, tell=False)
-            self._live.tell(self._change_of(peer), but=peer)
-        return self._change_of(peer)
+        async with peer.moving:
+            peer.require_joined()
+            if peer.permissions.stage_enabled:
+                await self._move(peer, StageState.OFF_STAGE, tell=False)
+                self._live.tell(self._change_of(peer), but=peer)
+            return self._change_of(peer)
 
     async def remove(self, host: LivePeer, participant_ids: Iterable[str]) -> None:
         """Take others off the stage."""
         host.require(host.permissions.manages_stage, "remove people from the stage")
         for peer in self._live.peers_of(participant_ids):
-            if peer.permissions.stage_enabled and peer.stage is not StageState.OFF_STAGE:
-                await self._move(peer, StageState.OFF_STAGE)
+            async with peer.moving:
+                is_up = peer.is_joined and peer.stage is not StageState.OFF_STAGE
+                if is_up and peer.permissions.stage_enabled:
+                    await self._move(peer, StageState.OFF_STAGE)
 
     def peer_left(self, peer: LivePeer) -> None:
         """A request goes with the one who made it."""
