@@ -59,7 +59,13 @@ class House:
     """The server, one app with its default presets, and helpers that write what REST would write."""
 
     def __init__(
-        self, store: Store, app: AppScope, tokens: ParticipantTokens, bus: Bus, rate_limits: bool
+        self,
+        store: Store,
+        app: AppScope,
+        tokens: ParticipantTokens,
+        bus: Bus,
+        rate_limits: bool,
+        pool: MediaPool,
     ) -> None:
         self.store = store
         self.app = app
@@ -67,7 +73,7 @@ class House:
         self.happened: list[Event] = []
         """Events of committed transactions, in order."""
         self.placement = Placement(bus, new_uuid())
-        self.registry = MeetingRegistry(store, MediaPool({}), tokens, self.placement)
+        self.registry = MeetingRegistry(store, pool, tokens, self.placement)
         store.outbox.listen(self._heard)
         self.auth = ParticipantAuth(store, tokens)
         self.sockets = ClientSockets(self.registry, self.auth, bus, rate_limits=rate_limits)
@@ -202,11 +208,17 @@ async def house_on(
     rate_limits: bool = False,
     limits: Limits | None = None,
     lifetime: timedelta = timedelta(days=100),
+    pool: MediaPool | None = None,
+    bus: Bus | None = None,
 ) -> AsyncIterator[House]:
-    """Serve on a store and app until the block ends, then stop as the server does."""
+    """Serve on a store and app until the block ends, then stop as the server does.
+
+    Without a pool of media engines nobody can open transports; without a bus it has one of its own.
+    """
     tokens = await ParticipantTokens.of_store(store, lifetime=lifetime)
-    bus = MemoryBus()
-    house = House(store, app, tokens, bus, rate_limits)
+    own_bus = MemoryBus()
+    bus = bus or own_bus
+    house = House(store, app, tokens, bus, rate_limits, pool or MediaPool({}))
     ice = IceOptions(urls=("turn:turn.example.org:3478",), secret="shared")
     context = ClientHttpContext(auth=house.auth, files=house.files, ice=ice, public_url="http://localhost:1")
     asgi = ClientCors(Litestar([client_router(context)], openapi_config=None))
@@ -225,7 +237,7 @@ async def house_on(
                 await house.sockets.stop()
                 await house.registry.stop()
                 await house.placement.stop()
-                await bus.close()
+                await own_bus.close()
 
 
 async def new_app(scope: Scope) -> AppScope:

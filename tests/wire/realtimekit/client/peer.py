@@ -16,7 +16,7 @@ import base64
 import itertools
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -152,6 +152,8 @@ class Peer:
         self.texts: list[str] = []
         self.unmatched: list[Frame] = []
         """Answers to requests that nobody waits for."""
+        self.listener: Callable[[Frame], None] | None = None
+        """Hears every answer and push, in the order in which they arrive."""
         self._reader = asyncio.create_task(self._read(), name=f"peer {peer_id}")
 
     @property
@@ -268,6 +270,8 @@ class Peer:
     def _take(self, data: bytes) -> None:
         outer = pb.SocketMessage.FromString(data)
         frame = Frame(outer.event, outer.id, FROM_SERVER[outer.event].FromString(outer.payload))
+        if self.listener is not None:
+            self.listener(frame)
         if not frame.id:
             self._news.append(frame)
         elif (waiting := self._answers.pop(frame.id, None)) is not None:
