@@ -81,7 +81,7 @@ class Controls:
                 raise NotFound("No such peer.")
             targets = [target]
         for target in targets:
-            await self._live.media.mute_by_host(target, wanted, host.id)
+            await self._live.publishing.mute_by_host(target, wanted, host.id)
 
     def pin(self, host: LivePeer, peer_id: str) -> None:
         """Pin a peer for everybody; an empty id unpins."""
@@ -124,7 +124,7 @@ class Controls:
             )
             for peer, permissions in effective.items():
                 peer.permissions = permissions
-                await self._live.media.enforce(peer)
+                await self._live.publishing.enforce(peer)
         notice = PermissionsChanged(changes)
         self._live.tell(notice, but=host, to=lambda peer: peer.participant.id in changes)
         return notice

@@ -25,9 +25,11 @@ from parley.meetings.live.notices import Kicked, MediaJoined, Notice, PeerJoined
 from parley.meetings.live.peer import Link, LivePeer, PeerState, patched
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
+from parley.meetings.live.publishing import Publishing
 from parley.meetings.live.record import SessionRecord
 from parley.meetings.live.stage import StageManager
 from parley.meetings.live.values import SharedValues
+from parley.meetings.live.watching import Watching
 from parley.meetings.model import (
     EndReason,
     LeaveReason,
@@ -76,6 +78,8 @@ class LiveMeeting:
         self.controls = Controls(self)
         self.breakout = Breakout(self)
         self.media = Media(self, pool)
+        self.publishing = Publishing(self)
+        self.watching = Watching(self)
         self._lifecycle = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._giving_up: asyncio.TimerHandle | None = None
@@ -171,11 +175,13 @@ class LiveMeeting:
             if known.participant.id != participant.id:
                 raise NotAllowed("This peer id belongs to another participant.")
             self._rebind(known, link, socket_session_id)
+            self.media.connected(known)
             return known
         name = participant.name or "Guest"
         peer = LivePeer(peer_id, participant, preset, preset.permissions, name, link, socket_session_id)
         self._apply_role(peer)
         self.peers[peer_id] = peer
+        self.media.connected(peer)
         return peer
 
     def _apply_role(self, peer: LivePeer) -> None:
@@ -386,6 +392,7 @@ class LiveMeeting:
         if session is None:
             return
         await self.record.recover(session)
+        self.media.recovered()
         self.roles = {role.participant_id: role for role in await store.roles(self.scope, session.id)}
         await self.polls.load(session.id)
         await self.values.load(session.id)

@@ -14,6 +14,7 @@ from parley.base.errors import StateForbids
 from parley.base.ids import PeerId
 from parley.media.ports import ReceiveTransport, SendTransport
 from parley.meetings.live.notices import Notice, PeerInfo, ProducerInfo
+from parley.meetings.live.returning import Return
 from parley.meetings.model import Participant, StageState
 from parley.meetings.presets import Permissions, Preset, require
 
@@ -86,10 +87,8 @@ class PeerMedia:
     """Media that a host muted without letting the peer unmute: audio, video, screenshare."""
     send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Replacing a transport and negotiating on it exclude each other."""
-    opening: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the peer has asked for a transport."""
-    is_lost: bool = False
-    """Its transports went with the engine."""
+    returning: Return | None = None
+    """Its transports were lost and it has not replaced them yet."""
 
 
 @dataclass(slots=True, eq=False)

@@ -239,14 +239,14 @@ class MeetingRegistry:
         live, _ = await self._with_session(scope, meeting_id)
         chosen = _choose(live, participant_ids, custom_participant_ids)
         for peer in chosen:
-            await live.media.mute_by_host(peer, ["audio"], None)
+            await live.publishing.mute_by_host(peer, ["audio"], None)
         return _reached(chosen)
 
     async def mute_all(self, scope: AppScope, meeting_id: MeetingId, *, allow_unmute: bool) -> int:
         """Mute every microphone; returns how many participants are muted now."""
         live, _ = await self._with_session(scope, meeting_id)
         for peer in live.joined():
-            await live.media.mute_by_host(peer, ["audio"], None, allow_unmute=allow_unmute)
+            await live.publishing.mute_by_host(peer, ["audio"], None, allow_unmute=allow_unmute)
         return len({peer.participant.id for peer in live.joined()})
 
     def issue_token(self, app_id: AppId, meeting_id: MeetingId, peer: LivePeer) -> str:

@@ -130,7 +130,7 @@ class StageManager:
         if to is StageState.ON_STAGE:
             self._live.introduce(peer)
         if before is StageState.ON_STAGE:
-            await self._live.media.take_off_stage(peer)
+            await self._live.publishing.take_off_stage(peer)
         role = self._live.role_of(peer.participant.id)
         await self._live.put_role(msgspec.structs.replace(role, stage=to, updated_at=self._live.scope.now()))
         if tell:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from parley.base.errors import Invalid, NotAllowed
 from parley.media.ports import Layer
-from parley.meetings.live.media import ProduceRequest
+from parley.meetings.live.publishing import ProduceRequest
 from parley.meetings.model import LeaveReason
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client import shapes
@@ -42,7 +42,7 @@ async def join_complete(call: Call, _: Message) -> Message:
     """Ready for the streams of others."""
     others = call.live.media.complete(call.peer)
     session = call.live.session
-    speaker = call.live.media.active_speaker
+    speaker = call.live.publishing.active_speaker
     everybody = [other.id for other, _ in others]
     if speaker in everybody:
         everybody = [speaker, *(peer_id for peer_id in everybody if peer_id != speaker)]
@@ -81,7 +81,7 @@ async def create_transport(call: Call, request: pb.MediaCreateTransportRequest) 
 @verb(Media.PRODUCE, pb.EdgeProducerCreateRequest, lane=Lane.SEND)
 async def produce(call: Call, request: pb.EdgeProducerCreateRequest) -> Message:
     """Publish a stream."""
-    producer, answer = await call.live.media.produce(
+    producer, answer = await call.live.publishing.produce(
         call.peer,
         ProduceRequest(
             kind=request.kind,
@@ -115,21 +115,23 @@ def _mid_of(request: pb.EdgeProducerCreateRequest) -> str:
 @verb(Media.CLOSE_PRODUCER, pb.EdgeProducerCloseRequest, lane=Lane.SEND)
 async def close_producer(call: Call, request: pb.EdgeProducerCloseRequest) -> Message:
     """Stop publishing a stream."""
-    answer = await call.live.media.close_producer(call.peer, request.producer_id, request.description.sdp)
+    answer = await call.live.publishing.close_producer(
+        call.peer, request.producer_id, request.description.sdp
+    )
     return pb.EdgeProducerClosingResponse(description=_answer(answer, pb.MEDIA_TARGET_PUBLISHER))
 
 
 @verb(Media.TOGGLE_PRODUCER, pb.EdgeProducerToggleRequest, answers=False)
 async def toggle_producer(call: Call, request: pb.EdgeProducerToggleRequest) -> None:
     """Mute or unmute a stream of one's own."""
-    await call.live.media.toggle(call.peer, request.producer_id, is_paused=request.pause)
+    await call.live.publishing.toggle(call.peer, request.producer_id, is_paused=request.pause)
 
 
 @verb(Media.CONSUME, pb.EdgeConsumePeersRequest, lane=Lane.RECEIVE)
 async def consume(call: Call, request: pb.EdgeConsumePeersRequest) -> Message:
     """Watch streams. The consumer's id is the producer's, its stream_id is the mid (pitfall 5)."""
     wanted = [each.producer_id for each in request.requests]
-    outcome = await call.live.media.consume(call.peer, wanted)
+    outcome = await call.live.watching.consume(call.peer, wanted)
     states = {
         producer_id: pb.MediaConsumerState(
             consumer_id=producer_id,
@@ -155,14 +157,16 @@ async def consume(call: Call, request: pb.EdgeConsumePeersRequest) -> Message:
 @verb(Media.RENEGOTIATE, pb.MediaRenegotiateRequest, lane=Lane.NONE)
 async def renegotiate(call: Call, request: pb.MediaRenegotiateRequest) -> Message:
     """The browser's answer to the offer of `consume`; must not wait behind the next request."""
-    transport_id = await call.live.media.answer(call.peer, request.description.sdp)
+    transport_id = await call.live.watching.answer(call.peer, request.description.sdp)
     return pb.MediaRenegotiateResponse(transport_id=transport_id)
 
 
 @verb(Media.CLOSE_CONSUMER, pb.EdgeConsumerCloseRequest, lane=Lane.RECEIVE)
 async def close_consumer(call: Call, request: pb.EdgeConsumerCloseRequest) -> Message:
     """Stop watching; `consumer_ids` are mids here."""
-    answer = await call.live.media.close_consumers(call.peer, request.consumer_ids, request.description.sdp)
+    answer = await call.live.watching.close_consumers(
+        call.peer, request.consumer_ids, request.description.sdp
+    )
     return pb.EdgeConsumerClosingResponse(description=_answer(answer, pb.MEDIA_TARGET_SUBSCRIBER))
 
 
@@ -170,7 +174,7 @@ async def close_consumer(call: Call, request: pb.EdgeConsumerCloseRequest) -> Me
 async def prefer_layers(call: Call, request: pb.EdgeUpdateConsumersSimulcastConfigRequest) -> Message:
     """Choose simulcast layers."""
     layers = {each.mid: _LAYERS.get(each.simulcast.preferred_rid, Layer.FULL) for each in request.requests}
-    await call.live.media.prefer_layers(call.peer, layers)
+    await call.live.watching.prefer_layers(call.peer, layers)
     return pb.EdgeEmptyResponse()
 
 
@@ -213,4 +217,4 @@ def _chosen(**flags: bool) -> list[str]:
 @verb(Media.AUDIO_ACTIVITY, pb.MediaAudioActivityRequest, answers=False)
 async def audio_activity(call: Call, request: pb.MediaAudioActivityRequest) -> None:
     """How loud the microphone is now."""
-    call.live.media.audio_activity(call.peer, request.energy, is_silent=request.silent)
+    call.live.publishing.audio_activity(call.peer, request.energy, is_silent=request.silent)

@@ -21,7 +21,7 @@ PEERS_LIMIT = 10_000
 @verb(Room.JOIN, pb.RoomJoinRoomRequest)
 async def join(call: Call, request: pb.RoomJoinRoomRequest) -> Message:
     """Enter, or wait to be admitted; `waitlisted` in the answer tells which."""
-    await call.live.media.await_fresh_transports(call.peer)
+    await call.live.media.await_requests(call.peer)
     await call.live.join(call.peer, request.peer.display_name)
     return shapes.peer_answer(call.peer.info())
 
