@@ -14,7 +14,8 @@ from parley.media.turn import IceOptions
 from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
-from parley.wire.realtimekit.api import realtimekit_router
+from parley.wire.asgi import ByPrefix
+from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
@@ -61,7 +62,6 @@ def build_asgi(
         route_handlers=[
             live,
             ready,
-            realtimekit_router(api),
             reference_router(),
             key_handler(parley.signer),
             client_router(client),
@@ -71,7 +71,7 @@ def build_asgi(
         openapi_config=None,
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
-    return StripPrefix(ClientCors(app))
+    return StripPrefix(ClientCors(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=app)))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

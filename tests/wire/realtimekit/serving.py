@@ -28,7 +28,8 @@ from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
-from parley.wire.realtimekit.api import realtimekit_router
+from parley.wire.asgi import ByPrefix
+from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.errors import refuse_http
 from parley.wire.realtimekit.limits import RateLimiter
@@ -140,11 +141,10 @@ async def serving_api(
     registry = MeetingRegistry(store, MediaPool({}), tokens, placement)
     live = RoutedMeetings(registry, bus)
     context = RealtimeKitContext(store, tokens, live, limiter, accepts_key_header)
-    app = Litestar(
-        [realtimekit_router(context), reference_router()],
-        openapi_config=None,
-        exception_handlers={HTTPException: refuse_http},
+    pages = Litestar(
+        [reference_router()], openapi_config=None, exception_handlers={HTTPException: refuse_http}
     )
+    app = ByPrefix({API_PREFIX: realtimekit_api(context)}, otherwise=pages)
     app_scope = scope.app((await create_app(scope, "Kit")).id)
     token = await token_for(scope)
     store.outbox.listen(lambda item: registry.heard(item.event))

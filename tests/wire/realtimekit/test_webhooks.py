@@ -9,8 +9,7 @@ import cloudflare
 import httpx
 import pytest
 import pytest_asyncio
-from litestar import Litestar, Request, route
-from litestar.response.base import ASGIResponse
+from litestar import Litestar
 
 from parley.accounts import service as accounts
 from parley.accounts.model import CredentialKind, Right
@@ -18,8 +17,10 @@ from parley.accounts.scope import AppScope, Scope
 from parley.base.clock import ManualClock
 from parley.meetings.tokens import ParticipantTokens
 from parley.webhooks.signing import Signer, new_private_key
+from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit import webhooks
-from parley.wire.realtimekit.endpoint import KIT, RealtimeKitContext, answer
+from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
+from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES
 
 UNKNOWN = "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55"
@@ -43,17 +44,8 @@ async def transport(app_scope: AppScope, signer: Signer) -> httpx.ASGITransport:
     tokens = await ParticipantTokens.of_store(app_scope.store)
     context = RealtimeKitContext(app_scope.store, tokens, NoLiveMeetings())
 
-    def handler(endpoint):
-        path = (KIT + endpoint.path).replace("_id}", "_id:str}")
-
-        @route(path, http_method=[endpoint.method], status_code=endpoint.status)
-        async def handle(request: Request) -> ASGIResponse:
-            return await answer(endpoint, context, request)
-
-        return handle
-
-    handlers = [handler(endpoint) for endpoint in webhooks.routes.endpoints]
-    app = Litestar([*handlers, webhooks.key_handler(signer)], openapi_config=None)
+    pages = Litestar([webhooks.key_handler(signer)], openapi_config=None)
+    app = ByPrefix({API_PREFIX: realtimekit_api(context, [webhooks.routes])}, otherwise=pages)
     return httpx.ASGITransport(app=app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -9,10 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from parley.base.paging import Page
+from parley.base.times import iso_from_ms
+from parley.store.rows import Stored
+from parley.wire.asgi import Answer, Header
 
 T = TypeVar("T")
 R = TypeVar("R")
-Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}), Stored(iso_from_ms)]
 """ISO 8601 in UTC with milliseconds (`base.times.iso_ms`)."""
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 
@@ -43,6 +47,14 @@ class Many(msgspec.Struct, Generic[T], frozen=True):
     data: Sequence[T]
     paging: Paging
     success: bool = True
+
+
+def json_answer(status: int, body: bytes, *headers: Header) -> Answer:
+    """An answer of this API, success or not."""
+    request_id = secrets.token_hex(16).encode()
+    return Answer(
+        status, body, [(b"content-type", b"application/json"), (b"x-request-id", request_id), *headers]
+    )
 
 
 def many(page: Page[R], shape: Callable[[R], T]) -> Many[T]:

@@ -1,4 +1,4 @@
-"""The RealtimeKit REST API as one router (`realtimekit.md`).
+"""The RealtimeKit REST API as one ASGI application (`realtimekit.md`).
 
     endpoint.py   how a route is declared, and the checks before it
     reading.py    bodies and queries into values; error texts
@@ -11,12 +11,9 @@ The routes are at `/accounts/{account_id}/realtime/kit/…`; `prefix.StripPrefix
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import partial
 
-from litestar import Request, Router
-from litestar.handlers import HTTPRouteHandler
-from litestar.response.base import ASGIResponse
-
+from parley.wire.asgi import RestApi
 from parley.wire.realtimekit import (
     active_session,
     apps,
@@ -26,14 +23,11 @@ from parley.wire.realtimekit import (
     sessions,
     webhooks,
 )
-from parley.wire.realtimekit.endpoint import (
-    BODY_LIMIT_BYTES,
-    KIT,
-    Endpoint,
-    RealtimeKitContext,
-    Routes,
-    answer,
-)
+from parley.wire.realtimekit.endpoint import KIT, Endpoint, RealtimeKitContext, Routes, answer
+from parley.wire.realtimekit.errors import refuse, refuse_status
+
+API_PREFIX = KIT.partition("{")[0]
+"""The beginning of the paths that belong to this API, known or not."""
 
 AREAS: tuple[Routes, ...] = (
     apps.routes,
@@ -51,30 +45,10 @@ def endpoints(areas: Sequence[Routes] = AREAS) -> list[Endpoint]:
     return [endpoint for area in areas for endpoint in area.endpoints]
 
 
-def realtimekit_router(context: RealtimeKitContext, areas: Sequence[Routes] = AREAS) -> Router:
-    """The routes, to be mounted at the root.
-
-    Unknown paths and wrong methods are met before any route is: give the application
-    `exception_handlers={HTTPException: errors.refuse_http}` for paths of this API.
-    """
-    return Router(
-        path=_typed(KIT),
-        route_handlers=[_handler(endpoint, context) for endpoint in endpoints(areas)],
-        request_max_body_size=BODY_LIMIT_BYTES,
-        include_in_schema=False,  # `openapi.document` describes them
+def realtimekit_api(context: RealtimeKitContext, areas: Sequence[Routes] = AREAS) -> RestApi:
+    """The routes, for paths that begin with `API_PREFIX`."""
+    return RestApi(
+        [(each.method, KIT + each.path, partial(answer, each, context)) for each in endpoints(areas)],
+        refuse=refuse,
+        refuse_status=refuse_status,
     )
-
-
-def _handler(endpoint: Endpoint, context: RealtimeKitContext) -> HTTPRouteHandler:
-    async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
-        return await answer(endpoint, context, request)
-
-    method = cast("Any", endpoint.method)  # one of the framework's literals
-    declare = HTTPRouteHandler(_typed(endpoint.path), http_method=[method], status_code=endpoint.status)
-    handler: HTTPRouteHandler = declare(handle)
-    return handler
-
-
-def _typed(path: str) -> str:
-    """A path as the framework writes its parameters."""
-    return path.replace("_id}", "_id:str}")

@@ -21,33 +21,27 @@ The OpenAPI document is made of the same declarations (`openapi`).
 from __future__ import annotations
 
 import inspect
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-import structlog
-from litestar import Request
-from litestar.exceptions import HTTPException
-from litestar.response.base import ASGIResponse
 
 from parley.accounts import service as accounts
 from parley.accounts.model import CredentialKind, Right
 from parley.accounts.scope import AppScope, Scope
-from parley.base.errors import Invalid, NotAllowed, NotFound, ParleyError, Unauthenticated
+from parley.base.errors import Invalid, NotAllowed, NotFound, Unauthenticated
 from parley.base.ids import AppId, MeetingId, is_uuid
 from parley.meetings import service as meetings
 from parley.meetings.model import Meeting
 from parley.meetings.ports import LiveMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
-from parley.wire.realtimekit.errors import refusal, refuse, refuse_framework
+from parley.wire.asgi import Answer, Request
+from parley.wire.realtimekit.answers import json_answer
 from parley.wire.realtimekit.limits import RateLimiter
 from parley.wire.realtimekit.reading import read_body, read_query
 
-log = structlog.get_logger(__name__)
-AnyRequest = Request[Any, Any, Any]
 KIT = "/accounts/{account_id}/realtime/kit"
 BODY_LIMIT_BYTES = 1 << 20
 _NOT_RESOURCES = frozenset({"account_id", "app_id"})
@@ -184,35 +178,19 @@ class Routes:
         return declare
 
 
-async def answer(endpoint: Endpoint, context: RealtimeKitContext, request: AnyRequest) -> ASGIResponse:
-    """Run a route for a request; whatever happens, the answer is in the API's envelope."""
-    try:
-        arguments = await _prepare(endpoint, context, request)
-        result = await endpoint.run(**arguments)
-    except ParleyError as error:
-        return refuse(error)
-    except HTTPException as error:
-        return refuse_framework(error)
-    except Exception:
-        log.exception("request_failed", method=endpoint.method, path=endpoint.path)
-        return refusal(500, "Internal error")
-    return ASGIResponse(
-        body=_encode(result),
-        status_code=endpoint.status,
-        media_type="application/json",
-        headers={"x-request-id": uuid.uuid4().hex},
-    )
+async def answer(endpoint: Endpoint, context: RealtimeKitContext, request: Request) -> Answer:
+    """Run a route for a request; what is wrong is raised (`errors.refuse` has the envelopes)."""
+    arguments = await _prepare(endpoint, context, request)
+    return json_answer(endpoint.status, _encode(await endpoint.run(**arguments)))
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: AnyRequest) -> dict[str, Any]:
+async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Request) -> dict[str, Any]:
     """Check in order, and gather what the route takes."""
-    path: dict[str, str] = dict(request.path_params)
-    scope = await accounts.authenticate(
-        context.store, CredentialKind.API_TOKEN, _secret(context, request.headers)
-    )
+    path = request.path_params
+    scope = await accounts.authenticate(context.store, CredentialKind.API_TOKEN, _secret(context, request))
     if path["account_id"] != scope.organization_id:
         raise NotAllowed("This token is for another account")
     if endpoint.method != "GET" and Right.WRITE not in scope.rights:
@@ -235,9 +213,9 @@ async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Any
         if load is not None:
             arguments[name] = await load(app_scope, path)
         elif name == "query":
-            arguments[name] = read_query(request.scope["query_string"], endpoint.query)
+            arguments[name] = read_query(request.query, endpoint.query)
         elif name == "body":
-            arguments[name] = read_body(await request.body(), endpoint.body)
+            arguments[name] = read_body(await request.body(BODY_LIMIT_BYTES), endpoint.body)
         else:
             arguments[name] = path[name]
     return arguments
@@ -254,12 +232,12 @@ async def _enter_app(scope: Scope, app_id: str) -> AppScope:
     return scope.app(app.id)
 
 
-def _secret(context: RealtimeKitContext, headers: Mapping[str, str]) -> str:
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
+def _secret(context: RealtimeKitContext, request: Request) -> str:
+    scheme, _, secret = request.header(b"authorization").partition(" ")
     if scheme.lower() == "bearer" and secret:
         return secret.strip()
-    if context.accepts_key_header and headers.get("x-auth-email"):
-        key = headers.get("x-auth-key")
+    if context.accepts_key_header and request.header(b"x-auth-email"):
+        key = request.header(b"x-auth-key")
         if key:
             return key
     raise Unauthenticated("Unauthorized")

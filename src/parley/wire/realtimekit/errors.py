@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.response.base import ASGIResponse
 
 from parley.base.errors import (
     Conflict,
@@ -24,6 +23,8 @@ from parley.base.errors import (
     Unauthenticated,
     Unavailable,
 )
+from parley.wire.asgi import Answer, Header
+from parley.wire.realtimekit.answers import json_answer
 
 log = structlog.get_logger(__name__)
 _STATUS: tuple[tuple[type[ParleyError], int], ...] = (
@@ -73,51 +74,46 @@ def message_of(error: ParleyError) -> str:
     return f"BAD_REQUEST: {error.message}"
 
 
-def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> ASGIResponse:
-    """The answer for a failure that has no class of ours."""
-    problem = Problem(status, message)
-    body = Refusal(problem, [problem])
-    if status == 401:
-        body.message = message
-    return ASGIResponse(
-        body=msgspec.json.encode(body),
-        status_code=status,
-        media_type="application/json",
-        headers={"x-request-id": uuid.uuid4().hex, **(headers or {})},
-    )
-
-
-def refuse(error: ParleyError) -> ASGIResponse:
+def refuse(error: ParleyError) -> Answer:
     """The answer for one of our errors."""
     status = status_of(error)
     if status == 500:
         log.error("request_failed", code=error.code, exc_info=error)
-        return refusal(500, "Internal error")
-    headers: dict[str, str] = {}
+        return refuse_status(500)
+    headers: list[Header] = []
     if status == 409:
-        headers["x-should-retry"] = "false"  # the SDKs would otherwise repeat a conflict
-    if isinstance(error, TooMany):
-        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
-    elif error.retry.again:
-        headers["retry-after"] = str(max(1, math.ceil(error.retry.after_s)))
-    return refusal(status, message_of(error), headers)
+        headers.append((b"x-should-retry", b"false"))  # the SDKs would otherwise repeat a conflict
+    wait_s = error.retry_after_s if isinstance(error, TooMany) else error.retry.after_s
+    if isinstance(error, TooMany) or error.retry.again:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(wait_s))))
+    return _refusal(status, message_of(error), headers)
 
 
-def refuse_framework(error: HTTPException) -> ASGIResponse:
-    """The answer for what the framework refused: unknown path, wrong method, body too large."""
-    allow = (error.headers or {}).get("allow")
-    message = _FRAMEWORK.get(error.status_code, error.detail)
-    return refusal(error.status_code, message, {"allow": allow} if allow else None)
+def refuse_status(status: int, headers: Sequence[Header] = ()) -> Answer:
+    """The answer for what is wrong before there is a route, and for mistakes of ours."""
+    return _refusal(status, _OF_STATUS[status], headers)
 
 
 def refuse_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """The same as an exception handler of an application."""
-    made = refuse_framework(error)
-    return Response(made.body, status_code=made.status_code, headers=dict(made.headers.items()))
+    """The answer for what the framework refuses, as an exception handler of an application."""
+    status = error.status_code
+    made = _refusal(status, _OF_STATUS.get(status, error.detail))
+    headers = {name.decode(): value.decode() for name, value in made.headers}
+    allow = (error.headers or {}).get("allow")
+    return Response(made.body, status_code=status, headers=headers | ({"allow": allow} if allow else {}))
 
 
-_FRAMEWORK = {
+def _refusal(status: int, message: str, headers: Sequence[Header] = ()) -> Answer:
+    problem = Problem(status, message)
+    body = Refusal(problem, [problem])
+    if status == 401:
+        body.message = message
+    return json_answer(status, msgspec.json.encode(body), *headers)
+
+
+_OF_STATUS = {
     404: "No such route",
     405: "Method not allowed",
     413: "The body is too large",
+    500: "Internal error",
 }
