@@ -14,6 +14,8 @@ query and body (400, 422).
 from __future__ import annotations
 
 import inspect
+import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,6 +31,7 @@ from parley.base.errors import NotAllowed, TooMany, Unauthenticated
 from parley.bus import Bus
 from parley.channels.realtime.tokens import ConnectionClaims, ConnectionTokens
 from parley.store.core import Store
+from parley.wire.asgi import Answer, ClientGone, Header, Request
 from parley.wire.block.errors import problems, retry_headers
 from parley.wire.block.reading import read_body, read_query
 from parley.wire.block.replies import JSON_API, Reply
@@ -39,31 +42,8 @@ Access = Literal["anybody", "user", "server"]
 BODY_LIMITBYTES = 1 << 20
 REQUESTS_PER_MINUTE, SERVER_FACTOR = 600, 10
 _MINUTE = timedelta(minutes=1)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """A request, already routed."""
-
-    method: str
-    path: Mapping[str, str]
-    """Parameters of the path, percent-decoded."""
-    query: bytes
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-    client: str | None = None
-    """The caller's address."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What to send back."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +71,7 @@ class Call:
     user: User | None
     connection: ConnectionClaims | None
     """Of a connection token that came in the place of a user token."""
-    request: HttpRequest
+    request: Request
 
     def service(self, kind: type[T]) -> T:
         """A service of the server."""
@@ -129,7 +109,7 @@ class Endpoint:
     query: Any
     body: Any
     wrapper: str | None
-    raw_body_limit: int
+    body_limit: int
     """Bytes; routes that take files take more."""
 
     @property
@@ -201,41 +181,53 @@ class Routes:
         return declare
 
 
-async def answer(endpoint: Endpoint, context: Context, request: HttpRequest) -> HttpAnswer:
+async def answer(endpoint: Endpoint, context: Context, request: Request) -> Answer:
     """Run a route; whatever happens, the answer has the dialect's form."""
     try:
         if endpoint.access == "anybody":
-            reply = await endpoint.run(**_arguments(endpoint, request))
+            reply = await endpoint.run(**await _arguments(endpoint, request))
         else:
             call = await _enter(endpoint, context, request)
-            reply = await endpoint.run(call, **_arguments(endpoint, request))
+            reply = await endpoint.run(call, **await _arguments(endpoint, request))
+    except ClientGone:
+        raise
     except Exception as error:
-        return refuse(error)
+        return refuse(error, request)
+    headers = _headers(reply.headers, request)
     status = reply.status or endpoint.status
     if reply.body is None:
-        return HttpAnswer(status, b"", reply.headers)
+        return Answer(status, b"", headers)
     body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
-    return HttpAnswer(status, body, {"content-type": reply.media_type, **reply.headers})
+    return Answer(status, body, [(b"content-type", reply.media_type.encode()), *headers])
 
 
-def refuse(error: Exception) -> HttpAnswer:
+def refuse(error: Exception, request: Request | None = None) -> Answer:
     """The answer for an error."""
     status, found = problems(error)
-    headers = {"content-type": JSON_API, **retry_headers(error)}
-    return HttpAnswer(status, _encode({"errors": found}), headers)
+    headers = _headers(retry_headers(error), request)
+    return Answer(status, _encode({"errors": found}), [(b"content-type", JSON_API.encode()), *headers])
 
 
-async def _enter(endpoint: Endpoint, context: Context, request: HttpRequest) -> Call:
+def _headers(more: Mapping[str, str], request: Request | None) -> list[Header]:
+    """The request's own id again, or one of ours; then the others."""
+    asked = request.header(b"x-request-id") if request is not None else ""
+    request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{uuid.uuid4().hex}"
+    return [
+        (b"x-request-id", request_id.encode()),
+        *((name.encode(), value.encode()) for name, value in more.items()),
+    ]
+
+
+async def _enter(endpoint: Endpoint, context: Context, request: Request) -> Call:
     """Who asks, and whether they may."""
-    headers = request.headers
-    key = headers.get("x-api-key") or headers.get("appid")
+    key = request.header(b"x-api-key") or request.header(b"appid")
     if not key:
         raise Unauthenticated("Send the API key in X-Api-Key.")
     holder = await authenticate_key(context.store, key)
-    named = headers.get("x-app-id")
+    named = request.header(b"x-app-id")
     if named and named not in (holder.app.public_id, holder.app.id):
         raise Unauthenticated("The API key is not a key of the app in X-App-Id.")
-    user, connection = await _bearer(context, holder.scope, headers.get("authorization", ""))
+    user, connection = await _bearer(context, holder.scope, request.header(b"authorization"))
     if not holder.is_secret:
         if endpoint.access == "server":
             refusal = NotAllowed if user else Unauthenticated
@@ -274,13 +266,14 @@ async def _count(call: Call) -> None:
         raise TooMany("Too many requests.", retry_after_s=_MINUTE.total_seconds() / 2)
 
 
-def _arguments(endpoint: Endpoint, request: HttpRequest) -> dict[str, Any]:
+async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name in endpoint.takes:
         if name == "query":
             given[name] = read_query(request.query, endpoint.query)
         elif name == "body":
-            given[name] = read_body(request.body, endpoint.body, endpoint.wrapper)
+            raw = await request.body(endpoint.body_limit)
+            given[name] = read_body(raw, endpoint.body, endpoint.wrapper)
         else:
-            given[name] = request.path[name]
+            given[name] = request.path_params[name]
     return given

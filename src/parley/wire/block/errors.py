@@ -69,6 +69,12 @@ class ConnectionLimit(ParleyError):
     code = "connection_limit_exceeded"
 
 
+class MethodNotAllowed(ParleyError):
+    """The path is known with other methods."""
+
+    code = "method_not_allowed"
+
+
 class Gone(ParleyError):
     """It was there, and its time is over."""
 
@@ -95,6 +101,7 @@ _KNOWN: tuple[tuple[type[ParleyError], int, str], ...] = (
     (GrantRefused, 403, "unauthorized_channel"),
     (ChannelLimit, 403, "channel_limit_exceeded"),
     (ChannelNotFound, 404, "channel_not_found"),
+    (MethodNotAllowed, 405, "method_not_allowed"),
     (Gone, 410, "expired"),
     (ConnectionLimit, 429, "connection_limit_exceeded"),
     (NotAllowed, 403, "forbidden"),
