@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from parley.insight.extract.sentences import Sentence
-from parley.insight.extract.words import CURLY
+from parley.insight.extract.words import CURLY, word_set
 
 ENOUGH = 3.0
 """Score from which a sentence is a promise."""
@@ -27,16 +27,16 @@ def _cue(*patterns: str) -> re.Pattern[str]:
 _VERBS = (
     r"add|address|announce|arrange|ask|assign|book|bring|build|buy|call|cancel|change|check|clean up|close"
     r"|collect|come up with|contact|coordinate|create|define|deliver|deploy|design|discuss|document|draft"
-    r"|email|e-mail|escalate|evaluate|explain|file|finali[sz]e|find out|finish|fix|follow up|get back|hand over"
-    r"|implement|improve|include|inform|install|interview|investigate|invite|look at|look into|measure"
-    r"|merge|migrate|monitor|move|notify|open|order|organi[sz]e|pay|phone|pick up|plan|post|prepare|present"
+    r"|email|e-mail|escalate|evaluate|explain|file|finali[sz]e|find out|finish|fix|follow up|get back"
+    r"|hand over|implement|improve|include|inform|install|interview|investigate|invite|look at|look into"
+    r"|measure|merge|migrate|monitor|move|notify|open|order|organi[sz]e|pay|phone|pick up|plan|post|prepare|present"
     r"|print|publish|put together|read|rebuild|record|release|remind|remove|renew|repair|replace|reply|report"
     r"|request|research|restart|return|review|rewrite|roll back|roll out|schedule|send|set up|share|ship|sign"
     r"|sort out|speak to|speak with|start|submit|summari[sz]e|switch|talk to|talk with|tell|test|train|try"
     r"|update|upgrade|upload|verify|visit|work on|write"
 )
 _PLAIN = _cue(
-    r"action items?", r"to-?do\s*:", r"TODO", r"task\s*:", r"next steps?\s+(?:is|are|:)", r"aufgabe\s*:",
+    r"action items?", r"todo\s*:", r"TODO", r"task\s*:", r"next steps?\s+(?:is|are|:)", r"aufgabe\s*:",
     r"à faire\s*:", r"por hacer\s*:",
 )  # fmt: skip
 _PROMISE = _cue(
@@ -45,7 +45,7 @@ _PROMISE = _cue(
     r"nous allons", r"voy a", r"vamos a",
 )  # fmt: skip
 _DUTY = _cue(
-    r"needs? to", r"ha(?:ve|s) to", r"got to", r"gotta", r"must", r"(?:is|are) to", r"supposed to", r"muss",
+    r"needs? to", r"ha(?:ve|s) to", r"got to", r"gotta", r"must", r"supposed to", r"muss",
     r"müssen", r"müsst", r"(?:il )?faut", r"doit", r"devons", r"hay que", r"tenemos que", r"tengo que",
     r"debe", r"debemos",
 )  # fmt: skip
@@ -75,6 +75,17 @@ _NOT_DONE = _cue(
     r"(?:do|does|did|will|would|should|need)(?: not|n't) (?:need|have)", r"no need to", r"would have",
     r"should have", r"could have", r"i will say", r"i'll say", r"we'll see", r"i will admit", r"used to",
 )  # fmt: skip
+_ACTING = word_set(
+    """action actions todo task tasks aufgabe à por next will shall going gonna werde werden vais
+    allons voy vamos need needs have has got gotta must supposed muss müssen müsst faut doit devons hay tenemos
+    tengo debe debemos please can could would make don't remember bitte s'il kannst könntest peux pouvez
+    puedes let's let lass should sollten devrions deberíamos"""
+)
+_DECIDING = word_set(
+    """decided agreed agree settled chose approved rejected voted decision go ahead stick settle drop keep
+    going sticking conclusion beschlossen entschieden geeinigt décidé decidido decidimos acordamos decidió"""
+)
+"""A sentence without any of these needs no closer look; most have none."""
 _WEIGHTS = ((_PLAIN, 4.0), (_REQUEST, 1.5), (_PROMISE, 1.5), (_DUTY, 1.5), (_PROPOSAL, 1.0), (_TASK, 1.5))
 
 _DECISION = _cue(
@@ -119,8 +130,12 @@ def _best(found: Sequence[Sentence], scored: list[tuple[float, int]], limit: int
     return sorted(chosen.values())
 
 
+def _acts(said: Sequence[str]) -> bool:
+    return not _ACTING.isdisjoint(said) or any(word.endswith(("'ll", "'m", "'re")) for word in said)
+
+
 def _promise(sentence: Sentence) -> float:
-    if not SHORTEST <= sentence.length <= LONGEST:
+    if not SHORTEST <= sentence.length <= LONGEST or not _acts(sentence.words):
         return 0.0
     text = sentence.text.replace(CURLY, "'")
     score = sum(weight for cue, weight in _WEIGHTS if cue.search(text))
@@ -132,7 +147,9 @@ def _promise(sentence: Sentence) -> float:
 
 
 def _is_decision(sentence: Sentence) -> bool:
-    if not SHORTEST <= sentence.length <= LONGEST or sentence.is_question:
+    if _DECIDING.isdisjoint(sentence.words) or sentence.is_question:
+        return False
+    if not SHORTEST <= sentence.length <= LONGEST:
         return False
     text = sentence.text.replace(CURLY, "'")
     return _DECISION.search(text) is not None and _UNDECIDED.search(text) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from operator import eq
 from typing import NamedTuple
 
 from parley.insight.extract.words import words
@@ -29,6 +30,8 @@ _NOISE = re.compile(r"\[(?:inaudible|crosstalk|laughter|laughs|music|noise|silen
 _FILLER = re.compile(
     r"(?<![\w'\u2019-])(?:um+|uh+|uhm+|erm*|ehm+|hmm+|mm+(?:-hmm*)?|eh+|ähm?|euh)\b[ ,.…]*", re.IGNORECASE
 )
+_FILLERS = re.compile("(?<![^\\W_])(?:um|uh|er|eh|hm|mm|äh|eu)")
+"""Whether a closer look for fillers is worth its time."""
 _STUTTER = re.compile(r"\b([^\W\d_]+)(?:[ ,]+\1\b)+", re.IGNORECASE)
 _OPENING = re.compile(
     r"^(?:(?:so(?! far\b| that\b| much\b| many\b| long\b| called\b)|now(?! that\b)|right(?=[ ]?[,.;])"
@@ -100,13 +103,25 @@ def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
 
 def shortened(line: str) -> str:
     """Without what only fills pauses; the rest stays as it was said."""
-    text = _SPACED_MARK.sub(r"\1", line)
-    text = _STUTTER.sub(r"\1", _FILLER.sub("", text))
-    bare = _ASIDE.sub("", _OPENING.sub("", text)).strip(" ,;:-")
+    text = _SPACED_MARK.sub(r"\1", line) if " ." in line or " ," in line or " ?" in line else line
+    lower = text.casefold()
+    if _FILLERS.search(lower):
+        text = _FILLER.sub("", text)
+    if _stutters(lower.split()):
+        text = _STUTTER.sub(r"\1", text)
+    bare = _OPENING.sub("", text)
+    if "you know" in lower or "i mean" in lower:
+        bare = _ASIDE.sub("", bare)
+    bare = bare.strip(" ,;:-")
     if len(bare.split()) >= KEEP_WORDS or not text.isascii():
         text = bare
     text = text.strip(" ,;:-•*>")
     return text[:1].upper() + text[1:]
+
+
+def _stutters(parts: list[str]) -> bool:
+    bare = [part.rstrip(",") for part in parts]
+    return any(map(eq, bare, bare[1:]))
 
 
 def _cut(text: str) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from parley.insight.extract.sentences import Sentence
@@ -26,46 +26,70 @@ _VAGUE = word_set(
     sunday"""
 )
 
+Phrase = tuple[str, str]
+"""Stems of a pair of words; of a single word the second is empty."""
+
 
 def topics(found: Sequence[Sentence], without: frozenset[str], limit: int) -> list[str]:
     """At most so many topics, the most frequent first; pairs of words where these are usual."""
-    counts: Counter[tuple[str, ...]] = Counter()
-    places: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
-    written: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    counts: Counter[Phrase] = Counter()
+    spread: dict[Phrase, tuple[int, int]] = {}
     for sentence in found:
-        run: list[str] = []
-        for word in [*sentence.words, ""]:
-            if word and carries_meaning(word, without) and word not in _VAGUE and "'" not in word:
-                run.append(word)
-                continue
-            for key, text in _phrases(run):
-                counts[key] += 1
-                places[key].add(sentence.message)
-                written[key][text] += 1
-            run = []
-    messages = len({sentence.message for sentence in found})
+        for phrase in _phrases(sentence, without):
+            counts[phrase] += 1
+            last, messages = spread.get(phrase, (-1, 0))
+            if last != sentence.message:
+                spread[phrase] = (sentence.message, messages + 1)
+    least = MIN_SPREAD if len({sentence.message for sentence in found}) > FEW else 1
     scores = {
-        key: count * (PAIR_BONUS if len(key) > 1 else 1.0)
-        for key, count in counts.items()
-        if (len(key) == 1 or count >= MIN_PAIRS) and (messages <= FEW or len(places[key]) >= MIN_SPREAD)
+        phrase: count * (PAIR_BONUS if phrase[1] else 1.0)
+        for phrase, count in counts.items()
+        if (count >= MIN_PAIRS or not phrase[1]) and spread[phrase][1] >= least
     }
-    chosen: list[str] = []
-    used: set[str] = set()
-    for key in sorted(scores, key=lambda one: (-scores[one], one)):
-        if used.isdisjoint(key):
-            used.update(key)
-            chosen.append(min(written[key], key=lambda text: (-written[key][text], text)))
+    chosen: list[Phrase] = []
+    used = {""}
+    for phrase in sorted(scores, key=lambda one: (-scores[one], one)):
+        if used.isdisjoint(filter(None, phrase)):
+            used.update(phrase)
+            chosen.append(phrase)
         if len(chosen) == limit:
             break
-    return chosen
+    return _written(found, without, chosen)
 
 
-def _phrases(run: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
-    told = [(stem(word), word) for word in run]
-    single = [((one,), word) for one, word in told]
-    pairs = [
-        ((one, other), f"{word} {following}")
-        for (one, word), (other, following) in pairwise(told)
-        if one != other
-    ]
-    return [*single, *pairs]
+def _runs(sentence: Sentence, without: frozenset[str]) -> Iterator[list[str]]:
+    """Rows of words that carry meaning, as long as they are."""
+    run: list[str] = []
+    for word in sentence.words:
+        if carries_meaning(word, without) and word not in _VAGUE and "'" not in word:
+            run.append(word)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _phrases(sentence: Sentence, without: frozenset[str]) -> Iterator[Phrase]:
+    for run in _runs(sentence, without):
+        stems = [stem(word) for word in run]
+        for one in stems:
+            yield one, ""
+        for pair in pairwise(stems):
+            if pair[0] != pair[1]:
+                yield pair
+
+
+def _written(found: Sequence[Sentence], without: frozenset[str], chosen: Sequence[Phrase]) -> list[str]:
+    """The most usual way in which each phrase is written."""
+    ways: dict[Phrase, Counter[str]] = {phrase: Counter() for phrase in chosen}
+    wanted = {one for phrase in chosen for one in phrase}
+    for sentence in found:
+        for run in _runs(sentence, without):
+            for word, following in zip(run, [*run[1:], ""], strict=True):
+                if (one := stem(word)) not in wanted:
+                    continue
+                for phrase, text in (((one, ""), word), ((one, stem(following)), f"{word} {following}")):
+                    if phrase in ways:
+                        ways[phrase][text.strip()] += 1
+    return [min(told, key=lambda text: (-told[text], text)) for told in ways.values()]

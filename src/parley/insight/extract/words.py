@@ -83,9 +83,10 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
     ),
     "nl": word_set(
         """aan al alle als ben bij daar dan dat de deze die dit doen door een en er ga gaan geen had heb
-    hebben heeft het hier hij hoe ik in is ja je jij jullie kan kunnen maar me meer met mij mijn moet moeten na
-    naar niet niets nog nu of om omdat onder ons ook op over te toch tot u uit van veel voor waar
-    wanneer was wat we wel welke werd wie wij wil worden wordt ze zei zich zij zijn zo zou"""
+        hebben heeft het hier hij hoe ik in is ja je jij jullie kan kunnen maar me meer met mij mijn
+        moet moeten na naar niet niets nog nu of om omdat onder ons ook op over te toch tot u uit van
+        veel voor waar wanneer was wat we wel welke werd wie wij wil worden wordt ze zei zich zij zijn
+        zo zou"""
     ),
 }
 ENOUGH_SHARE = 0.2
