@@ -1,3 +1,3 @@
-from tests.wire.realtimekit.client.fixtures import house, logged, meeting
+from tests.wire.realtimekit.client.fixtures import house, logged, media_house, meeting
 
-__all__ = ["house", "logged", "meeting"]
+__all__ = ["house", "logged", "media_house", "meeting"]
