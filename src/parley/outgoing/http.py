@@ -249,4 +249,5 @@ def _translated(failed: BaseException) -> ParleyError:
         if isinstance(seen, _RefusedError):
             return AddressRefused(_REFUSED)
         seen = seen.__cause__ or seen.__context__
-    return OutgoingError(f"{type(failed).__name__}: {failed}"[:500])
+    was_connected = not isinstance(failed, aiohttp.ClientConnectorError)
+    return OutgoingError(f"{type(failed).__name__}: {failed}"[:500], may_have_arrived=was_connected)

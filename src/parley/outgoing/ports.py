@@ -13,6 +13,11 @@ class OutgoingError(Unavailable):
 
     code = "outgoing_failed"
 
+    def __init__(self, message: str, *, may_have_arrived: bool = True) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+        """False when there was no connection; true when in doubt."""
+
 
 class AddressRefused(NotAllowed):
     """Every address of the host is one we may not connect to, or the URL is none we speak."""

@@ -29,10 +29,10 @@ _VERBS = (
     r"|collect|come up with|contact|coordinate|create|define|deliver|deploy|design|discuss|document|draft"
     r"|email|e-mail|escalate|evaluate|explain|file|finali[sz]e|find out|finish|fix|follow up|get back"
     r"|hand over|implement|improve|include|inform|install|interview|investigate|invite|look at|look into"
-    r"|measure|merge|migrate|monitor|move|notify|open|order|organi[sz]e|pay|phone|pick up|plan|post|prepare|present"
-    r"|print|publish|put together|read|rebuild|record|release|remind|remove|renew|repair|replace|reply|report"
-    r"|request|research|restart|return|review|rewrite|roll back|roll out|schedule|send|set up|share|ship|sign"
-    r"|sort out|speak to|speak with|start|submit|summari[sz]e|switch|talk to|talk with|tell|test|train|try"
+    r"|measure|merge|migrate|monitor|move|notify|open|order|organi[sz]e|pay|phone|pick up|plan|post|prepare"
+    r"|present|print|publish|put together|read|rebuild|record|release|remind|remove|renew|repair|replace|reply"
+    r"|report|request|research|restart|return|review|rewrite|roll back|roll out|schedule|send|set up|share|ship"
+    r"|sign|sort out|speak to|speak with|start|submit|summari[sz]e|switch|talk to|talk with|tell|test|train|try"
     r"|update|upgrade|upload|verify|visit|work on|write"
 )
 _PLAIN = _cue(
@@ -77,8 +77,8 @@ _NOT_DONE = _cue(
 )  # fmt: skip
 _ACTING = word_set(
     """action actions todo task tasks aufgabe à por next will shall going gonna werde werden vais
-    allons voy vamos need needs have has got gotta must supposed muss müssen müsst faut doit devons hay tenemos
-    tengo debe debemos please can could would make don't remember bitte s'il kannst könntest peux pouvez
+    allons voy vamos need needs have has got gotta must supposed muss müssen müsst faut doit devons hay
+    tenemos tengo debe debemos please can could would make don't remember bitte s'il kannst könntest peux pouvez
     puedes let's let lass should sollten devrions deberíamos"""
 )
 _DECIDING = word_set(
