@@ -65,6 +65,7 @@ CONCRETE_ENGINES = (
     "parley.store.engine.postgres",
     "parley.bus.redis",
     "parley.bus.RedisBus",
+    "parley.insight.engines",
 )
 """Named by `server/` alone, and by the package that offers them; everybody else takes the port."""
 

@@ -24,16 +24,20 @@ def _cue(*patterns: str) -> re.Pattern[str]:
     return re.compile(r"(?<!\w)(?:" + "|".join(patterns) + r")(?!\w)", re.IGNORECASE)
 
 
-_VERBS = (
-    r"add|address|announce|arrange|ask|assign|book|bring|build|buy|call|cancel|change|check|clean up|close"
-    r"|collect|come up with|contact|coordinate|create|define|deliver|deploy|design|discuss|document|draft"
-    r"|email|e-mail|escalate|evaluate|explain|file|finali[sz]e|find out|finish|fix|follow up|get back"
-    r"|hand over|implement|improve|include|inform|install|interview|investigate|invite|look at|look into"
-    r"|measure|merge|migrate|monitor|move|notify|open|order|organi[sz]e|pay|phone|pick up|plan|post|prepare"
-    r"|present|print|publish|put together|read|rebuild|record|release|remind|remove|renew|repair|replace|reply"
-    r"|report|request|research|restart|return|review|rewrite|roll back|roll out|schedule|send|set up|share|ship"
-    r"|sign|sort out|speak to|speak with|start|submit|summari[sz]e|switch|talk to|talk with|tell|test|train|try"
-    r"|update|upgrade|upload|verify|visit|work on|write"
+_VERBS = "|".join(
+    verb.strip()
+    for verb in """add | address | announce | arrange | ask | assign | book | bring | build | buy | call | cancel |
+    change | check | clean up | close | collect | come up with | contact | coordinate | create | define
+    | deliver | deploy | design | discuss | document | draft | email | e-mail | escalate | evaluate |
+    explain | file | finali[sz]e | find out | finish | fix | follow up | get back | hand over |
+    implement | improve | include | inform | install | interview | investigate | invite | look at | look
+    into | measure | merge | migrate | monitor | move | notify | open | order | organi[sz]e | pay |
+    phone | pick up | plan | post | prepare | present | print | publish | put together | read | rebuild
+    | record | release | remind | remove | renew | repair | replace | reply | report | request |
+    research | restart | return | review | rewrite | roll back | roll out | schedule | send | set up |
+    share | ship | sign | sort out | speak to | speak with | start | submit | summari[sz]e | switch |
+    talk to | talk with | tell | test | train | try | update | upgrade | upload | verify | visit | work
+    on | write""".split("|")
 )
 _PLAIN = _cue(
     r"action items?", r"todo\s*:", r"TODO", r"task\s*:", r"next steps?\s+(?:is|are|:)", r"aufgabe\s*:",
@@ -76,9 +80,9 @@ _NOT_DONE = _cue(
     r"should have", r"could have", r"i will say", r"i'll say", r"we'll see", r"i will admit", r"used to",
 )  # fmt: skip
 _ACTING = word_set(
-    """action actions todo task tasks aufgabe à por next will shall going gonna werde werden vais
-    allons voy vamos need needs have has got gotta must supposed muss müssen müsst faut doit devons hay
-    tenemos tengo debe debemos please can could would make don't remember bitte s'il kannst könntest peux pouvez
+    """action actions todo task tasks aufgabe à por next will shall going gonna werde werden vais allons
+    voy vamos need needs have has got gotta must supposed muss müssen müsst faut doit devons hay tenemos
+    tengo debe debemos please can could would make don't remember bitte s'il kannst könntest peux pouvez
     puedes let's let lass should sollten devrions deberíamos"""
 )
 _DECIDING = word_set(
