@@ -22,7 +22,9 @@ from parley.base.errors import (
     Unauthenticated,
     Unavailable,
 )
+from parley.channels.realtime.access import UnauthorizedChannel
 from parley.channels.realtime.names import InvalidChannel
+from parley.channels.realtime.publishing import InvalidEvent
 
 log = structlog.get_logger(__name__)
 
@@ -31,18 +33,6 @@ class BadRequest(ParleyError):
     """Not JSON, or not the documented envelope."""
 
     code = "bad_request"
-
-
-class InvalidEvent(ParleyError):
-    """A reserved or malformed event name."""
-
-    code = "invalid_event"
-
-
-class UnauthorizedChannel(ParleyError):
-    """No grant and no valid signature allows the channel."""
-
-    code = "unauthorized_channel"
 
 
 class GrantRefused(ParleyError):

@@ -1,0 +1,82 @@
+"""Channel authorizations that a customer's server signs (`realtime-block.md` 13.3).
+
+The construction is that of Pusher Channels: HMAC-SHA256 with a secret key over the socket's id, the channel
+and the channel data, so an authorization is of no use on another socket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from parley.base.errors import NotAllowed
+
+
+class BadSignature(NotAllowed):
+    """An authorization that is malformed, or not for this socket, channel, data and app."""
+
+
+def canonical(data: Any) -> str:
+    """JSON with sorted members and no spaces (RFC 8785)."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sign(key: bytes, socket_id: str, channel: str, data_text: str | None = None) -> str:
+    """The signature, as lower-case hexadecimal digits."""
+    text = f"{socket_id}:{channel}" if data_text is None else f"{socket_id}:{channel}:{data_text}"
+    return hmac.new(key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def check(
+    auth: str,
+    channel_data: str | dict[str, Any] | None,
+    *,
+    app_ids: Iterable[str],
+    keys: Iterable[bytes],
+    socket_id: str,
+    channel: str,
+    user_id: str,
+) -> dict[str, Any]:
+    """The channel data of a valid authorization; empty without any.
+
+    Args:
+        auth: `<app id>:<signature>`.
+        channel_data: what was signed with it: an object, or its text exactly as it was signed.
+        app_ids: what the app may be called.
+        keys: the active secret keys.
+        socket_id: whose authorization it must be.
+        channel: for which channel.
+        user_id: whom the data may name.
+
+    Raises:
+        BadSignature: it is not.
+    """
+    app_id, _, signature = auth.rpartition(":")
+    if app_id not in set(app_ids):
+        raise BadSignature("The authorization is for another app.")
+    data, text = _read(channel_data)
+    given = signature.encode(errors="surrogatepass")
+    # Every key is compared, so that the time tells nothing about which one it was.
+    matches = [hmac.compare_digest(sign(key, socket_id, channel, text).encode(), given) for key in keys]
+    if not any(matches):
+        raise BadSignature("The signature of the authorization is wrong.")
+    if data.get("user_id") not in (None, user_id):
+        raise BadSignature("The authorization is for another user.")
+    return data
+
+
+def _read(channel_data: str | dict[str, Any] | None) -> tuple[dict[str, Any], str | None]:
+    if channel_data is None:
+        return {}, None
+    if not isinstance(channel_data, str):
+        return channel_data, canonical(channel_data)
+    try:
+        data = json.loads(channel_data)
+    except (ValueError, RecursionError) as malformed:
+        raise BadSignature("The channel data is not JSON.") from malformed
+    if not isinstance(data, dict):
+        raise BadSignature("The channel data is not an object.")
+    return data, channel_data
