@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum, StrEnum
-from typing import Any, NewType
+from typing import Annotated, Any, NewType
 
 import msgspec
 import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text, bindparam, select, text
 
 from parley.store.query import SystemQuery
-from parley.store.rows import RowMap
+from parley.store.rows import RowMap, Stored
 
 ThingId = NewType("ThingId", str)
 
@@ -111,6 +111,45 @@ async def test_an_instant_comes_back_in_utc_cut_to_milliseconds(database):
     read = await _stored(database, msgspec.structs.replace(FULL, at=at))
     assert read.at == at.replace(microsecond=678_000)
     assert read.at.utcoffset() == timedelta(0)
+
+
+class ByName(Thing, frozen=True, kw_only=True):
+    """The same, which can only be made with names."""
+
+    not_mapped: str | None
+
+
+@pytest.mark.parametrize("shape", [Thing, ByName])
+async def test_many_rows_are_read_like_each_of_them(database, shape):
+    rows_of_shape = RowMap(shape, things)
+    async with database.transaction() as tx:
+        await tx.run(_CREATE)
+        for thing in (FULL, BARE):
+            await tx.run(_INSERT, **thing_rows.write(thing))
+    found = await database.all(SystemQuery(select(*rows_of_shape.columns)))
+    assert rows_of_shape.read_all(found) == [rows_of_shape.read(row) for row in found]
+    assert [thing.ends_at for thing in rows_of_shape.read_all(found)] == [AT, None]
+    assert rows_of_shape.read_all([]) == []
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a list might show of a thing."""
+
+    at: Annotated[int, Stored(lambda ms: ms // 1000)]
+    ends_at: Annotated[str, Stored(str, null="never")]
+    is_on: bool
+
+
+async def test_a_field_may_say_how_it_is_made_of_what_is_stored(database):
+    shown = RowMap(Shown, things)
+    async with database.transaction() as tx:
+        await tx.run(_CREATE)
+        for thing in (FULL, BARE):
+            await tx.run(_INSERT, **thing_rows.write(thing))
+    found = await database.all(SystemQuery(select(*shown.columns)))
+    second = int(AT.timestamp())
+    expected = [Shown(second, str(second * 1000 + 678), True), Shown(second, "never", False)]
+    assert shown.read_all(found) == [shown.read(row) for row in found] == expected
 
 
 def test_a_field_without_a_column_is_an_error_at_start():

@@ -26,15 +26,19 @@ def iso_ms(at: datetime) -> str:
     return in_utc.isoformat("T", "milliseconds")[: -len("+00:00")] + "Z"
 
 
+@lru_cache(maxsize=2048)
 def iso_from_ms(ms: int) -> str:
-    """`iso_ms(from_ms(ms))` in a third of the time: lists show two instants in every row."""
+    """`iso_ms(from_ms(ms))` in half the time, for lists, which show two instants in every row.
+
+    They are often equal (a row that was never changed), and clients ask for the same page again and again.
+    """
     day, ms = divmod(ms, _DAY_MS)
     seconds = ms // 1000
     minutes = seconds // 60
     return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds % 60:02}.{ms % 1000:03}Z"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def _date(day: int) -> str:
     """The date that many days after 1970 began."""
     return (_EPOCH + timedelta(day)).date().isoformat()

@@ -165,7 +165,8 @@ def missing_storage_key(storage: StorageConfig) -> str | None:
 
 def stored_form(vault: Vault, config: RecordingConfig | AiConfig) -> dict[str, Any]:
     """The given members as they are stored: whole numbers without a fraction, secrets sealed."""
-    plain: dict[str, Any] = _tidy(msgspec.to_builtins(config))
+    plain: dict[str, Any] = msgspec.to_builtins(config)
+    _make_whole(plain)
     storage = plain.get("storage_config")
     if storage:
         sealed = {key: storage[key] for key in _SECRETS if key in storage}
@@ -182,6 +183,13 @@ def shown_form(stored: dict[str, Any]) -> dict[str, Any]:
     return stored | {"storage_config": _public(storage)} if storage else stored
 
 
+def shown_json(stored: str) -> msgspec.Raw:
+    """`shown_form` of the stored text, as JSON; what holds no storage is not even read."""
+    if f'"{_PURPOSE}"' not in stored:
+        return msgspec.Raw(stored)
+    return msgspec.Raw(msgspec.json.encode(shown_form(msgspec.json.decode(stored))))
+
+
 def storage_with_secrets(vault: Vault, stored: dict[str, Any]) -> dict[str, Any] | None:
     """The storage of a stored config with its secrets, for who uploads."""
     storage = stored.get("storage_config")
@@ -195,9 +203,11 @@ def _public(storage: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in storage.items() if key not in _SECRETS and key != "sealed"}
 
 
-def _tidy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tidy(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_tidy(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _make_whole(parts: dict[str, Any]) -> None:
+    """Replace floats that are whole numbers, here and in the objects below (no list holds numbers)."""
+    for key, value in parts.items():
+        if isinstance(value, float):
+            if value.is_integer():
+                parts[key] = int(value)
+        elif isinstance(value, dict):
+            _make_whole(value)

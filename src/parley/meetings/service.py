@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -15,6 +17,8 @@ from parley.meetings import store
 from parley.meetings.configs import AiConfig, RecordingConfig, stored_form
 from parley.meetings.events import MeetingUpdated
 from parley.meetings.model import KEEP_ALIVE_MIN_S, Meeting, MeetingFilter, MeetingStatus
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class MeetingInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +50,16 @@ class MeetingEdit(msgspec.Struct, frozen=True, kw_only=True):
     ai_config: AiConfig | UnsetType | None = UNSET
 
 
-async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageRequest) -> Page[Meeting]:
-    """A page of the app's meetings, newest first; breakout rooms belong to their main meeting's session."""
-    return await store.list_meetings(scope, wanted, page)
+async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageRequest, shape: type[T]) -> Page[T]:
+    """A page of the app's meetings, newest first; breakout rooms belong to their main meeting's session.
+
+    Args:
+        scope: the app.
+        wanted: which meetings.
+        page: which part of the list.
+        shape: what to make of each: `Meeting`, or a struct of some of its fields (`store.rows`).
+    """
+    return await store.list_meetings(scope, wanted, page, shape)
 
 
 async def get_meeting(scope: AppScope, meeting_id: MeetingId) -> Meeting:

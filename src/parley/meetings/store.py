@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
@@ -17,6 +18,7 @@ from parley.store.query import Query, insert_row, like_pattern
 from parley.store.rows import RowMap
 from parley.store.schema import tables as t
 
+T = TypeVar("T", bound=msgspec.Struct)
 _meetings = RowMap(Meeting, t.meetings)
 _presets = RowMap(Preset, t.presets)
 _preset_names = RowMap(PresetName, t.presets)
@@ -56,7 +58,12 @@ _RETITLE_LIVE_SESSION = Query(
 
 
 @functools.cache
-def _list_meetings(given: frozenset[str]) -> tuple[Query, Query]:
+def _meetings_as(shape: type[T]) -> RowMap[T]:
+    return RowMap(shape, t.meetings)
+
+
+@functools.cache
+def _list_meetings(shape: type[msgspec.Struct], given: frozenset[str]) -> tuple[Query, Query]:
     wanted: list[ColumnElement[bool]] = [m.app_id == _APP, m.parent_id.is_(None)]
     if "pattern" in given:
         wanted.append(
@@ -69,7 +76,8 @@ def _list_meetings(given: frozenset[str]) -> tuple[Query, Query]:
     if "to_ms" in given:
         wanted.append(m.created_at <= bindparam("to_ms"))
     where = and_(*wanted)
-    rows = select(*_meetings.columns).where(where).order_by(m.created_at.desc(), m.id.desc())
+    columns = _meetings_as(shape).columns
+    rows = select(*columns).where(where).order_by(m.created_at.desc(), m.id.desc())
     return (
         Query(rows.limit(bindparam("size")).offset(bindparam("skip"))),
         Query(select(func.count()).select_from(t.meetings).where(where)),
@@ -103,8 +111,8 @@ async def retitle_live_session(change: Change, meeting_id: MeetingId, title: str
     await change.run(_RETITLE_LIVE_SESSION, meeting=meeting_id, title=title, now=to_ms(change.now()))
 
 
-async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageRequest) -> Page[Meeting]:
-    """A page of the app's main meetings, newest first."""
+async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageRequest, shape: type[T]) -> Page[T]:
+    """A page of the app's main meetings, newest first, each as that shape."""
     params: dict[str, Any] = {}
     if wanted.search:
         params |= {"pattern": like_pattern(wanted.search), "search": wanted.search}
@@ -114,11 +122,11 @@ async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageReques
         params["from_ms"] = to_ms(wanted.created_from)
     if wanted.created_to is not None:
         params["to_ms"] = to_ms(wanted.created_to)
-    rows, count = _list_meetings(frozenset(params))
+    rows, count = _list_meetings(shape, frozenset(params))
     found = await scope.all(rows, **params, size=page.size, skip=page.skip)
     total = await scope.one(count, **params)
     assert total is not None
-    return Page([_meetings.read(row) for row in found], total[0], page)
+    return Page(_meetings_as(shape).read_all(found), total[0], page)
 
 
 # --- presets ----------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ async def list_presets(scope: AppScope, search: str | None, page: PageRequest) -
     found = await scope.all(rows, **params, size=page.size, skip=page.skip)
     total = await scope.one(count, **params)
     assert total is not None
-    return Page([_preset_names.read(row) for row in found], total[0], page)
+    return Page(_preset_names.read_all(found), total[0], page)
 
 
 # --- participants -----------------------------------------------------------------------------

@@ -3,26 +3,31 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType, field
 
 from parley.base.errors import Invalid
 from parley.base.times import iso_ms
 from parley.meetings import service
-from parley.meetings.configs import AiConfig, RecordingConfig, missing_storage_key, shown_form
+from parley.meetings.configs import AiConfig, RecordingConfig, missing_storage_key, shown_form, shown_json
 from parley.meetings.model import KEEP_ALIVE_MAX_S, KEEP_ALIVE_MIN_S, Meeting, MeetingFilter, MeetingStatus
 from parley.meetings.service import MeetingEdit, MeetingInput
-from parley.wire.realtimekit.answers import Many, One, Timestamp, Uuid, many
+from parley.store.rows import Stored
+from parley.wire.realtimekit.answers import Many, One, Paging, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
 from parley.wire.realtimekit.reading import Instant, PageQuery, time_range
 
 routes = Routes("Meetings")
 Status = Literal["ACTIVE", "INACTIVE"]
 Title = Annotated[str, Meta(max_length=256)]
+ShownConfig = Annotated[
+    Raw | UnsetType, Meta(extra_json_schema={"type": "object"}), Stored(shown_json, null=UNSET)
+]
+"""JSON as it is stored."""
 KeepAlive = Annotated[float, Meta(ge=KEEP_ALIVE_MIN_S, le=KEEP_ALIVE_MAX_S, multiple_of=1)]
 
 
-class MeetingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A meeting as lists show it."""
+class MeetingRow(msgspec.Struct, frozen=True):
+    """A meeting as lists show it; made of the stored columns of these names."""
 
     id: Uuid
     title: str | None
@@ -30,19 +35,19 @@ class MeetingRow(msgspec.Struct, frozen=True, kw_only=True):
     record_on_start: bool
     live_stream_on_start: bool
     persist_chat: bool
-    session_keep_alive_time_in_secs: int
+    session_keep_alive_s: int = field(name="session_keep_alive_time_in_secs")
     summarize_on_end: bool
     transcribe_on_end: bool
-    recording_config: dict[str, Any] | UnsetType = UNSET
-    """As it was given, without the secrets of a storage."""
     created_at: Timestamp
     updated_at: Timestamp
+    recording_config: ShownConfig = UNSET
+    """As it was given, without the secrets of a storage."""
 
 
-class MeetingShape(MeetingRow, frozen=True, kw_only=True):
+class MeetingShape(MeetingRow, frozen=True):
     """A meeting."""
 
-    ai_config: dict[str, Any] | UnsetType = UNSET
+    ai_config: ShownConfig = UNSET
     """As it was given."""
 
 
@@ -131,26 +136,8 @@ def _check_storage(config: RecordingConfig | UnsetType) -> None:
         raise Invalid(f'"{field}" is required', field=field)
 
 
-def _given(config: dict[str, Any] | None) -> dict[str, Any] | UnsetType:
-    return UNSET if config is None else shown_form(config)
-
-
-def row_of(meeting: Meeting) -> MeetingRow:
-    """A meeting for lists."""
-    return MeetingRow(
-        id=meeting.id,
-        title=meeting.title,
-        status=meeting.status.value,
-        record_on_start=meeting.record_on_start,
-        live_stream_on_start=meeting.live_stream_on_start,
-        persist_chat=meeting.persist_chat,
-        session_keep_alive_time_in_secs=meeting.session_keep_alive_s,
-        summarize_on_end=meeting.summarize_on_end,
-        transcribe_on_end=meeting.transcribe_on_end,
-        recording_config=_given(meeting.recording_config),
-        created_at=iso_ms(meeting.created_at),
-        updated_at=iso_ms(meeting.updated_at),
-    )
+def _shown(config: dict[str, Any] | None) -> Raw | UnsetType:
+    return UNSET if config is None else Raw(msgspec.json.encode(shown_form(config)))
 
 
 def shape_of(meeting: Meeting) -> MeetingShape:
@@ -162,13 +149,13 @@ def shape_of(meeting: Meeting) -> MeetingShape:
         record_on_start=meeting.record_on_start,
         live_stream_on_start=meeting.live_stream_on_start,
         persist_chat=meeting.persist_chat,
-        session_keep_alive_time_in_secs=meeting.session_keep_alive_s,
+        session_keep_alive_s=meeting.session_keep_alive_s,
         summarize_on_end=meeting.summarize_on_end,
         transcribe_on_end=meeting.transcribe_on_end,
-        recording_config=_given(meeting.recording_config),
-        ai_config=_given(meeting.ai_config),
         created_at=iso_ms(meeting.created_at),
         updated_at=iso_ms(meeting.updated_at),
+        recording_config=_shown(meeting.recording_config),
+        ai_config=_shown(meeting.ai_config),
     )
 
 
@@ -185,7 +172,8 @@ async def list_meetings(call: AppCall, query: MeetingQuery) -> Many[MeetingRow]:
         created_from=start,
         created_to=end,
     )
-    return many(await service.list_meetings(call.scope, wanted, query.page()), row_of)
+    page = await service.list_meetings(call.scope, wanted, query.page(), MeetingRow)
+    return Many(page.rows, Paging.of(page))
 
 
 @routes.post("{app}/meetings", status=201)
