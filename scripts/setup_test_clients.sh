@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the official JavaScript clients that the tests drive: web SDKs for Chromium, the REST SDK for Node.
+# Install the published JavaScript clients that the tests drive: web SDKs for Chromium, REST clients for Node.
 set -eu
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -7,7 +7,7 @@ set -eu
 PATH=$PWD/$VENV/bin:$PATH
 export PATH
 
-for folder in tests/browser tests/node; do
+for folder in tests/browser tests/node tests/wire/block/client; do
     installed=$(fingerprint "$folder/package.json" "$folder/package-lock.json")
     stamp=$(echo "$folder" | tr / -)
     if ! is_done "$stamp" "$installed" || [ ! -d "$folder/node_modules" ]; then
