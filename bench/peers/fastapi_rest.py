@@ -1,9 +1,12 @@
 """Two endpoints of the REST API as one would write them plainly: FastAPI, pydantic models, apsw.
 
-    python fastapi_rest.py DATABASE
+    python fastapi_rest.py DATABASE ROUTES
 
 Runs in the peers' environment, on a copy of the database that Parley made: same tables, indices, rows and
 credential, same durability, and the same checks (credential, account, app, body). Prints its address.
+
+ROUTES is a file, a JSON list of methods and paths: what the other API declares, in its order. Those that are
+not the two below get a handler that answers `{}`, so that both are applications of the same size.
 """
 
 # mypy: ignore-errors
@@ -15,6 +18,7 @@ import sys
 import time
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import apsw
@@ -176,7 +180,6 @@ def row_of(row: tuple[Any, ...]) -> MeetingRow:
     )
 
 
-@router.post("/{app_id}/meetings", status_code=201, response_model=One, response_model_exclude_none=True)
 async def create_meeting(app_id: Annotated[str, Depends(app_of)], body: MeetingIn) -> One:
     now = int(time.time() * 1000)
     recording, ai = body.recording_config, body.ai_config
@@ -199,7 +202,6 @@ async def create_meeting(app_id: Annotated[str, Depends(app_of)], body: MeetingI
     )
 
 
-@router.get("/{app_id}/meetings", response_model=Many, response_model_exclude_none=True)
 async def list_meetings(
     app_id: Annotated[str, Depends(app_of)],
     page_no: Annotated[int, Query(ge=0)] = 1,
@@ -218,11 +220,28 @@ async def list_meetings(
     return Many(data=[row_of(row) for row in rows], paging=paging)
 
 
-app = FastAPI()
-app.include_router(router)
+async def nothing() -> dict[str, Any]:
+    return {}
+
+
+def application(routes: list[tuple[str, str]]) -> FastAPI:
+    for method, path in routes:
+        if (method, path) == ("POST", "/{app_id}/meetings"):
+            answer = {"status_code": 201, "response_model": One, "response_model_exclude_none": True}
+            router.add_api_route(path, create_meeting, methods=[method], **answer)
+        elif (method, path) == ("GET", "/{app_id}/meetings"):
+            answer = {"response_model": Many, "response_model_exclude_none": True}
+            router.add_api_route(path, list_meetings, methods=[method], **answer)
+        else:
+            router.add_api_route(path, nothing, methods=[method])
+    app = FastAPI()
+    app.include_router(router)
+    return app
+
 
 if __name__ == "__main__":
     database = connect(sys.argv[1])
+    app = application(json.loads(FilePath(sys.argv[2]).read_text()))
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_level="error", access_log=False, loop="uvloop", http="httptools")
