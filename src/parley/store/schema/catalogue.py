@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parley.store.schema import channels, tables
+from parley.store.schema import channels, people, tables
 from parley.store.schema.columns import metadata
 
-DEFINED_IN = (tables, channels)
+DEFINED_IN = (tables, channels, people)
 __all__ = ["DEFINED_IN", "metadata"]

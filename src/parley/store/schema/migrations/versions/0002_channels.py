@@ -21,6 +21,117 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "section", name=op.f("pk_app_settings")),
     )
     op.create_table(
+        "availabilities",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("custom_status", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_availabilities_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "user_id", name=op.f("pk_availabilities")),
+    )
+    op.create_table(
+        "message_files",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("conversation_unique_id", sa.Text(), nullable=False),
+        sa.Column("message_unique_id", sa.Text(), nullable=True),
+        sa.Column("uploaded_by", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("original_name", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("external_url", sa.Text(), nullable=True),
+        sa.Column("thumbnail_url", sa.Text(), nullable=True),
+        sa.Column("blob_key", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_message_files_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_message_files")),
+        sa.UniqueConstraint("id", name=op.f("uq_message_files_id")),
+    )
+    op.create_index(
+        "ix_message_files_conversation",
+        "message_files",
+        ["app_id", "conversation_unique_id", "message_unique_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_message_files_expiry",
+        "message_files",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_table(
+        "notification_settings",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_notification_settings_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "user_id", name=op.f("pk_notification_settings")),
+    )
+    op.create_table(
+        "notifications",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("source_alias", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.Text(), nullable=True),
+        sa.Column("source_type", sa.Text(), nullable=True),
+        sa.Column("source_unique_id", sa.Text(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("target", sa.Text(), nullable=True),
+        sa.Column("target_id", sa.Text(), nullable=True),
+        sa.Column("target_alias", sa.Text(), nullable=True),
+        sa.Column("target_type", sa.Text(), nullable=True),
+        sa.Column("target_email", sa.Text(), nullable=True),
+        sa.Column("target_phone", sa.Text(), nullable=True),
+        sa.Column("target_device_id", sa.Text(), nullable=True),
+        sa.Column("multichannel", sa.Boolean(), nullable=False),
+        sa.Column("channels", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=True),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_notifications_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_notifications")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_notifications_app_id_id")),
+    )
+    op.create_index(
+        "ix_notifications_author", "notifications", ["app_id", "created_by", "created_at"], unique=False
+    )
+    op.create_index(
+        "ix_notifications_target", "notifications", ["app_id", "target_id", "created_at"], unique=False
+    )
+    op.create_table(
         "publications",
         sa.Column(
             "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -110,6 +221,122 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rooms")),
     )
     op.create_index("ix_rooms_app", "rooms", ["app_id", "created_at", "id"], unique=False)
+    op.create_table(
+        "sources",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("source_type", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_sources_app_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_sources")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_sources_app_id_id")),
+        sa.UniqueConstraint(
+            "app_id", "source_type", "external_id", name=op.f("uq_sources_app_id_source_type_external_id")
+        ),
+    )
+    op.create_table(
+        "tasks",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("context_unique_id", sa.Text(), nullable=False),
+        sa.Column("user_unique_id", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("text_key", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("conversation_summary_id", sa.Text(), nullable=True),
+        sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("dismissed_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_tasks_app_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_tasks")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_tasks_app_id_id")),
+    )
+    op.create_index(
+        "ix_tasks_conversation",
+        "tasks",
+        ["app_id", "context_unique_id", "user_unique_id", "text_key"],
+        unique=False,
+    )
+    op.create_index("ix_tasks_user", "tasks", ["app_id", "user_unique_id", "created_at"], unique=False)
+    op.create_table(
+        "users",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("username", sa.Text(), nullable=True),
+        sa.Column("avatar_url", sa.Text(), nullable=True),
+        sa.Column("role_name", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("ai_registered_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_users_app_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_users")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_users_app_id_id")),
+    )
+    op.create_index("ix_users_age", "users", ["app_id", "created_at"], unique=False)
+    op.create_table(
+        "web_notifications",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("recipient_unique_id", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("icon", sa.Text(), nullable=True),
+        sa.Column("image_url", sa.Text(), nullable=True),
+        sa.Column("action_url", sa.Text(), nullable=True),
+        sa.Column("notification_type", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.Column("clicked_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_web_notifications_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_web_notifications")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_web_notifications_app_id_id")),
+    )
+    op.create_index(
+        "ix_web_notifications_author",
+        "web_notifications",
+        ["app_id", "created_by", "created_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_web_notifications_recipient",
+        "web_notifications",
+        ["app_id", "recipient_unique_id", "created_at"],
+        unique=False,
+    )
     op.add_column("apps", sa.Column("environment", sa.Text(), server_default="live", nullable=False))
     op.add_column("apps", sa.Column("live_app_id", sa.Text(), nullable=True))
     op.create_index(
@@ -121,3 +348,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("live_app_id IS NOT NULL"),
     )
     op.add_column("credentials", sa.Column("sealed_secret", sa.LargeBinary(), nullable=True))
+    op.add_column("webhook_deliveries", sa.Column("event_id", sa.Text(), nullable=True))
+    op.create_index(
+        "ix_webhook_deliveries_event",
+        "webhook_deliveries",
+        ["webhook_id", "event_id"],
+        unique=False,
+        sqlite_where=sa.text("event_id IS NOT NULL"),
+        postgresql_where=sa.text("event_id IS NOT NULL"),
+    )
+    op.add_column("webhooks", sa.Column("dialect", sa.Text(), server_default="realtimekit", nullable=False))
+    op.add_column("webhooks", sa.Column("sealed_secret", sa.LargeBinary(), nullable=True))
+    op.add_column("webhooks", sa.Column("old_sealed_secret", sa.LargeBinary(), nullable=True))
+    op.add_column("webhooks", sa.Column("old_secret_until", sa.BigInteger(), nullable=True))
+    op.add_column("webhooks", sa.Column("suspended_at", sa.BigInteger(), nullable=True))
