@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from parley.base.ids import AppId
+from parley.base.tasks import cancel_and_wait
 from parley.base.times import to_ms
 from parley.store.jobs import LEASE, Job, Jobs, RetryAt
 from parley.store.query import SystemQuery
@@ -304,3 +305,52 @@ async def test_two_processes_share_the_jobs_and_none_runs_twice(store, database_
             await jobs.stop()
     assert sorted(key for _, key in ran) == keys
     assert {number for number, _ in ran} == {0, 1}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_only_a_process_that_is_alone_takes_over_leases_at_once(store, clock, database_url, alone):
+    """A server on SQLite that was killed finds its own leases when it starts again."""
+    ran: list[str] = []
+    begun: list[str] = []
+    forever = asyncio.Event()
+
+    async def never_ends(job: Job) -> None:
+        begun.append(job.key)
+        await forever.wait()
+
+    async def handler(job: Job) -> None:
+        ran.append(job.key)
+
+    async with connected(database_url) as of_the_dead:
+        dead = Jobs(of_the_dead, clock)
+        dead.handle("work", never_ends)
+        await dead.start()
+        await ask(store.jobs, store.database, "a", "b")
+        dead.wake()
+        await until(lambda: "" if len(begun) == 2 else "not begun")
+        # Killed: nothing is given back, and nothing is renewed any more.
+        assert dead._loop is not None
+        await cancel_and_wait([dead._loop, *dead._running])
+    assert {row[3] for row in await rows(store.database)} == {dead._me}
+
+    store.jobs.handle("work", handler)
+    await store.jobs.start(alone=alone)
+    try:
+        await ask(store.jobs, store.database, "asked for after the start")
+        if alone:
+            await settled(store.database)
+            assert sorted(ran) == ["a", "asked for after the start", "b"]
+            return
+        await until(lambda: "" if ran else "nothing ran")
+        await eventually(lambda: _left(store.database, 2))
+        assert ran == ["asked for after the start"]  # the others may be running in the process that has them
+        clock.advance(LEASE.total_seconds() + 1)
+        store.jobs.wake()
+        await settled(store.database)
+        assert sorted(ran) == ["a", "asked for after the start", "b"]
+    finally:
+        await store.jobs.stop()
+
+
+async def _left(database, count: int) -> bool:
+    return len(await rows(database)) == count

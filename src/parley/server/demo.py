@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from parley.accounts import service as accounts
@@ -36,19 +37,22 @@ class Demo:
         self._bus = bus
         self._tokens = tokens
         self._app: AppScope | None = None
+        self._finding_app = asyncio.Lock()
+        """So that the first ones make one app together."""
 
     async def _slow_down(self) -> None:
         if self._bus is not None and await self._bus.count("demo", LIMIT_WINDOW) > LIMIT:
             raise TooMany("Too many demo meetings were made just now.", retry_after_s=60)
 
     async def _demo_app(self) -> AppScope:
-        if self._app is None:
-            found = await accounts.list_apps(self._scope, APP_NAME, Order.ASC, PageRequest(1, 100))
-            app = next((each for each in found.rows if each.name == APP_NAME), None)
-            if app is None:
-                app = await apps.create_app(self._scope, APP_NAME)
-            self._app = self._scope.app(app.id)
-        return self._app
+        async with self._finding_app:
+            if self._app is None:
+                found = await accounts.list_apps(self._scope, APP_NAME, Order.ASC, PageRequest(1, 100))
+                app = next((each for each in found.rows if each.name == APP_NAME), None)
+                if app is None:
+                    app = await apps.create_app(self._scope, APP_NAME)
+                self._app = self._scope.app(app.id)
+            return self._app
 
     async def create(self, title: str, kind: str) -> DemoMeeting:
         """A meeting with one participant, and so one link, for each role.
