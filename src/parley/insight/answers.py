@@ -87,7 +87,7 @@ def read_object(text: str, shape: type[T]) -> T:
         Unusable: there is none.
     """
     text = _THOUGHTS.sub("", text[:MAX_ANSWER_CHARS])
-    problem = "the answer contains no JSON object"
+    wrong_shape = wrong_json = ""
     start = text.find("{")
     for _ in range(MAX_STARTS):
         if start < 0:
@@ -97,14 +97,13 @@ def read_object(text: str, shape: type[T]) -> T:
             found, end = _DECODER.raw_decode(text, start)
             return _shaped(found, shape)
         except msgspec.ValidationError as wrong:
-            problem = f"the JSON object has the wrong shape: {wrong}"
+            wrong_shape = wrong_shape or f"the JSON object has the wrong shape: {wrong}"
         except json.JSONDecodeError as wrong:
-            if "{" in problem or "contains no" in problem:
-                problem = f"the answer is not valid JSON: {wrong.msg} at character {wrong.pos}"
+            wrong_json = wrong_json or f"the answer is not valid JSON: {wrong.msg} at character {wrong.pos}"
         except (RecursionError, ValueError) as wrong:  # nested too deeply, or a number of a million digits
-            problem = f"the answer is not usable JSON: {wrong}"
+            wrong_json = wrong_json or f"the answer is not usable JSON: {wrong}"
         start = text.find("{", end)
-    raise Unusable(problem[:500])
+    raise Unusable((wrong_shape or wrong_json or "the answer contains no JSON object")[:500])
 
 
 def _shaped(found: Any, shape: type[T]) -> T:

@@ -111,6 +111,8 @@ DIGEST_SCHEMA = _object(
     }
 )
 
+_ESCAPED = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>\x7f\x85\u2028\u2029"}
+"""Marks of blocks, and what else some take for the end of a line."""
 _PLACEHOLDER = re.compile(r"\{\{\s*(" + "|".join(PLACEHOLDERS) + r")\s*\}\}")
 
 
@@ -222,8 +224,7 @@ def _fitting(items: Sequence[str], limit: int) -> list[str]:
 
 def _json(value: Any) -> str:
     """On one line, with nothing in it that could be taken for a mark of ours."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
 
 
 def _block(name: str, lines: Sequence[str]) -> str:

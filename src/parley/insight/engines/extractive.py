@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -99,7 +100,8 @@ def summary(material: SummaryMaterial) -> ConversationSummary:
     lead = _lead(subjects[:TOPICS_TOLD], spoken)
     everything = [*earlier, *said]
     ranking = Ranking.of(everything, without, [EARLIER_BOOST] * len(earlier) + [1.0] * len(said))
-    chosen = within(ranking, _budget(everything) - len(lead.split()), OVERSHOOT)
+    news = _best_of(ranking, len(earlier)) if earlier else []
+    chosen = within(ranking, _budget(everything) - len(lead.split()), OVERSHOOT, news)
     promised = [line(said[place]) for place in promises(said, MAX_ACTION_ITEMS)]
     decided = [line(said[place]) for place in decisions(said, MAX_DECISIONS)]
     return ConversationSummary(
@@ -131,6 +133,12 @@ def _told_before(previous: ConversationSummary) -> list[Sentence]:
         if said:
             found.append(Sentence(text, author, -1, said, length(text, said)))
     return found
+
+
+def _best_of(ranking: Ranking, start: int) -> list[int]:
+    """The best sentence from a position on, if one is good enough: an update has to tell something new."""
+    fit = (place for place in ranking.best() if place >= start and ranking.stands_alone(place))
+    return list(islice(fit, 1))
 
 
 def _alternating(fresh: Sequence[str], earlier: Sequence[str]) -> list[str]:

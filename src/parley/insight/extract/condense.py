@@ -19,26 +19,30 @@ def condensed(messages: Sequence[Message], limit: int) -> list[str]:
     return [line(one) for one in within(ranking, limit)]
 
 
-def within(ranking: Ranking, limit: int, overshoot: int = 0) -> list[Sentence]:
+def within(ranking: Ranking, limit: int, overshoot: int = 0, must: Sequence[int] = ()) -> list[Sentence]:
     """The best sentences that fit, in the order in which they were said; at least one if there is any.
 
     Args:
         ranking: of all of them.
         limit: words, those of the speakers' names included.
         overshoot: words by which the limit may be passed, rather than leaving half of it unused.
+        must: positions of sentences that are taken in any case.
     """
-    chosen: list[int] = []
-    used = 0
+    chosen = list(must)
+    used = sum(_cost(ranking.sentences[place]) for place in chosen)
     for place in ranking.best():
-        one = ranking.sentences[place]
-        cost = one.length + one.author.count(" ") + 1
-        if chosen and used + cost > limit + overshoot:
+        cost = _cost(ranking.sentences[place])
+        if place in must or (chosen and used + cost > limit + overshoot):
             continue
         chosen.append(place)
         used += cost
         if used >= limit - overshoot / 2:
             break
     return [ranking.sentences[place] for place in sorted(chosen)]
+
+
+def _cost(sentence: Sentence) -> int:
+    return sentence.length + sentence.author.count(" ") + 1
 
 
 def line(sentence: Sentence) -> str:

@@ -24,23 +24,21 @@ def _cue(*patterns: str) -> re.Pattern[str]:
     return re.compile(r"(?<!\w)(?:" + "|".join(patterns) + r")(?!\w)", re.IGNORECASE)
 
 
-_VERBS = "|".join(
-    verb.strip()
-    for verb in """add | address | announce | arrange | ask | assign | book | bring | build | buy | call | cancel |
-    change | check | clean up | close | collect | come up with | contact | coordinate | create | define
-    | deliver | deploy | design | discuss | document | draft | email | e-mail | escalate | evaluate |
-    explain | file | finali[sz]e | find out | finish | fix | follow up | get back | hand over |
-    implement | improve | include | inform | install | interview | investigate | invite | look at | look
-    into | measure | merge | migrate | monitor | move | notify | open | order | organi[sz]e | pay |
-    phone | pick up | plan | post | prepare | present | print | publish | put together | read | rebuild
-    | record | release | remind | remove | renew | repair | replace | reply | report | request |
-    research | restart | return | review | rewrite | roll back | roll out | schedule | send | set up |
-    share | ship | sign | sort out | speak to | speak with | start | submit | summari[sz]e | switch |
-    talk to | talk with | tell | test | train | try | update | upgrade | upload | verify | visit | work
-    on | write""".split("|")
-)
+_TASKS = """
+    add, address, announce, arrange, ask, assign, book, bring, build, buy, call, cancel, change, check,
+    clean up, close, collect, come up with, contact, coordinate, create, define, deliver, deploy,
+    design, discuss, document, draft, email, e-mail, escalate, evaluate, explain, file, finali[sz]e,
+    find out, finish, fix, follow up, get back, hand over, implement, improve, include, inform, install,
+    interview, investigate, invite, look at, look into, measure, merge, migrate, monitor, move, notify,
+    open, order, organi[sz]e, pay, phone, pick up, plan, post, prepare, present, print, publish, put
+    together, read, rebuild, record, release, remind, remove, renew, repair, replace, reply, report,
+    request, research, restart, return, review, rewrite, roll back, roll out, schedule, send, set up,
+    share, ship, sign, sort out, speak to, speak with, start, submit, summari[sz]e, switch, talk to,
+    talk with, tell, test, train, try, update, upgrade, upload, verify, visit, work on, write
+"""
+_VERBS = "|".join(" ".join(verb.split()) for verb in _TASKS.split(","))
 _PLAIN = _cue(
-    r"action items?", r"todo\s*:", r"TODO", r"task\s*:", r"next steps?\s+(?:is|are|:)", r"aufgabe\s*:",
+    r"action items?", r"todo\s*:", r"task\s*:", r"next steps?\s+(?:is|are|:)", r"aufgabe\s*:",
     r"à faire\s*:", r"por hacer\s*:",
 )  # fmt: skip
 _PROMISE = _cue(

@@ -87,15 +87,15 @@ class Ranking:
             said.update(self.stems[place])
             yield place
 
+    def stands_alone(self, place: int) -> bool:
+        """Whether that sentence can be understood without those around it, as far as its form tells."""
+        one = self.sentences[place]
+        fits = SHORTEST <= one.length <= LONGEST and len(self.stems[place]) >= MIN_MEANING
+        return fits and not one.is_question
+
     def _able(self) -> list[int]:
         everyone = range(len(self.sentences))
-        able = [
-            place
-            for place in everyone
-            if SHORTEST <= self.sentences[place].length <= LONGEST
-            and len(self.stems[place]) >= MIN_MEANING
-            and not self.sentences[place].is_question
-        ]
+        able = [place for place in everyone if self.stands_alone(place)]
         return able or [place for place in everyone if self.stems[place]] or list(everyone)
 
     def _gain(self, place: int, said: Mapping[str, int]) -> float:

@@ -16,7 +16,11 @@ MAX_MESSAGE_CHARS = 20_000
 MAX_SENTENCE_WORDS = 60
 """Longer ones (speech without punctuation) are cut where a pause is likely."""
 _BREAK_AFTER = 30
+MAX_SENTENCE_CHARS = 600
+"""Longer ones are cut anywhere: scripts without spaces have no words to count."""
 
+_BLANKS = re.compile(r"[^\S\n]+")
+"""Made one first: `_END` looks at a row of them from each of its places."""
 _END = re.compile(
     r"(?<=[.!?…])[\"'”’»)\]]*\s+(?=[^\s])|(?<=[。！？｡।॥؟۔።])[」』）”’]*\s*(?=[^\s])|\s*\n+\s*"  # noqa: RUF001
 )
@@ -26,7 +30,9 @@ _ABBREVIATION = re.compile(
 )
 _SPACED_MARK = re.compile(r"\s+([.,!?;:…])(?=\s|$)")
 """Transcripts write "word ." for "word."."""
-_NOISE = re.compile(r"\[(?:inaudible|crosstalk|laughter|laughs|music|noise|silence)[^\]]*\]", re.IGNORECASE)
+_NOISE = re.compile(
+    r"\[(?:inaudible|crosstalk|laughter|laughs|music|noise|silence)[^\]]{0,40}\]", re.IGNORECASE
+)
 _FILLER = re.compile(
     r"(?<![\w'\u2019-])(?:um+|uh+|uhm+|erm*|ehm+|hmm+|mm+(?:-hmm*)?|eh+|ähm?|euh)\b[ ,.…]*", re.IGNORECASE
 )
@@ -75,7 +81,7 @@ def sentences(messages: Iterable[Message]) -> list[Sentence]:
 
 def split(text: str) -> Iterator[str]:
     """The sentences of a text, without fillers (`um`) and openings (`okay, so`)."""
-    text = _NOISE.sub("", text[:MAX_MESSAGE_CHARS])
+    text = _NOISE.sub("", _BLANKS.sub(" ", text[:MAX_MESSAGE_CHARS]))
     for line in _pieces(text):
         piece = shortened(" ".join(line.split()))
         if piece:
@@ -131,9 +137,14 @@ def _cut(text: str) -> Iterator[str]:
             (at for at in range(_BREAK_AFTER, MAX_SENTENCE_WORDS) if parts[at - 1].endswith((",", ";", ":"))),
             _BREAK_AFTER,
         )
-        yield " ".join(parts[:pause]).rstrip(",;:")
+        yield from _chunks(" ".join(parts[:pause]).rstrip(",;:"))
         parts = parts[pause:]
-    yield " ".join(parts)
+    yield from _chunks(" ".join(parts))
+
+
+def _chunks(text: str) -> Iterator[str]:
+    for start in range(0, len(text), MAX_SENTENCE_CHARS):
+        yield text[start : start + MAX_SENTENCE_CHARS]
 
 
 def length(text: str, said: list[str]) -> int:
