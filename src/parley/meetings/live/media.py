@@ -16,6 +16,7 @@ from parley.media.pool import MediaPool
 from parley.media.ports import MediaError, MediaRoom, RoomOptions
 from parley.meetings.live.notices import MediaJoined, ProducerInfo
 from parley.meetings.live.peer import LivePeer
+from parley.meetings.live.pictures import Pictures
 from parley.meetings.live.returning import Direction, Return
 from parley.meetings.model import StageState
 
@@ -76,7 +77,7 @@ class Media:
         def receiver_id() -> str:
             return receiver.id
 
-        peer.media.receiver = receiver
+        peer.media.receiver, peer.media.pictures = receiver, Pictures()
         await self._not_if_gone(peer)
         return receiver.id, answer
 

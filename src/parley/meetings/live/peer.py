@@ -14,6 +14,7 @@ from parley.base.errors import StateForbids
 from parley.base.ids import PeerId
 from parley.media.ports import ReceiveTransport, SendTransport
 from parley.meetings.live.notices import Notice, PeerInfo, ProducerInfo
+from parley.meetings.live.pictures import Pictures
 from parley.meetings.live.returning import Return
 from parley.meetings.model import Participant, StageState
 from parley.meetings.presets import Permissions, Preset, require
@@ -80,6 +81,8 @@ class PeerMedia:
     """It said that it is ready for the streams of others."""
     sender: SendTransport | None = None
     receiver: ReceiveTransport | None = None
+    pictures: Pictures = field(default_factory=Pictures)
+    """Cameras on the receive transport."""
     producers: dict[str, Producer] = field(default_factory=dict)
     withdrawn: dict[str, Producer] = field(default_factory=dict)
     """Streams that it may not publish now; its client resumes them under the same ids when it may again."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parley.base.errors import NotFound, TooLarge
-from parley.media.ports import Layer, Source
+from parley.media.ports import Layer, MediaError, ReceiveTransport, Source
 from parley.meetings.live.notices import ProducerInfo
 from parley.meetings.live.peer import LivePeer
 
@@ -57,6 +58,9 @@ class Watching:
             for source, producer in sources.items()
             if source in subscription.mids
         }
+        for info, mid in found.values():
+            if info.kind == "video" and not info.is_screen_share:
+                peer.media.pictures.added(mid, info.id)
         return Consumption(
             subscription.offer_sdp, found, [pid for pid in dict.fromkeys(producer_ids) if pid not in found]
         )
@@ -74,12 +78,22 @@ class Watching:
         receiver = peer.media.receiver
         if receiver is None:
             raise NotFound("There is no receive transport.")
-        return await receiver.unsubscribe(mids, offer_sdp)
+        answer = await receiver.unsubscribe(mids, offer_sdp)
+        peer.media.pictures.removed(mids)
+        with contextlib.suppress(MediaError):  # the browser needs its answer; the next request tries again
+            await self._send_sizes(peer, receiver)
+        return answer
 
     async def prefer_layers(self, peer: LivePeer, layers: Mapping[str, Layer]) -> None:
-        """Choose simulcast layers by mid."""
+        """Choose simulcast layers by mid; what the peer gets of them: see `pictures`."""
         receiver = peer.media.receiver
         if receiver is None:
             raise NotFound("There is no receive transport.")
-        for mid, layer in layers.items():
+        peer.media.pictures.ask(layers)
+        await self._send_sizes(peer, receiver)
+
+    @staticmethod
+    async def _send_sizes(peer: LivePeer, receiver: ReceiveTransport) -> None:
+        for mid, layer in peer.media.pictures.due().items():
             await receiver.prefer_layer(mid, layer)
+            peer.media.pictures.sent(mid, layer)
