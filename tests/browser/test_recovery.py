@@ -54,10 +54,6 @@ async def test_the_media_engine_dies_and_pictures_come_back(own_stage: Stage) ->
 
 
 @pytest.mark.faults
-@pytest.mark.xfail(
-    reason="now and then one client does not publish its camera again (seen once in four runs)",
-    strict=False,
-)
 async def test_the_server_dies_and_the_meeting_goes_on_after_its_restart(own_stage: Stage) -> None:
     stage = own_stage
     meeting = await stage.meeting("Server loss")
