@@ -199,10 +199,10 @@ async def test_guest_waits_until_a_host_opens_the_door(join, open_participant, m
 
 async def accept(host: Participant, guest: Participant) -> None:
     """What a host's "Admit" button sends."""
-    assert host.client._socket is not None
+    assert host.client.socket is not None
     assert guest.client.invitation is not None
     request = pb.RoomAcceptWaitingRoomRequests(user_ids=[guest.client.invitation.participant_id])
-    await host.client._socket.tell(Room.ACCEPT_WAITING, request)
+    await host.client.socket.tell(Room.ACCEPT_WAITING, request)
 
 
 async def test_guest_who_is_not_admitted_gives_up(open_participant, meeting):
@@ -216,7 +216,7 @@ async def test_removed_participant_learns_why(join, meeting):
     host = await join(meeting("Host"), "Host", None)
     other = await join(meeting("Participant"), "Other", await tone_source("Other", 3))
 
-    await host.client._socket.tell(
+    await host.client.socket.tell(
         Room.KICK, pb.RoomRemoveParticipantsRequest(peer_ids=[other.client.peer_id])
     )
 

@@ -14,7 +14,7 @@ from yarl import URL
 
 from parley.headless.bootstrap import meeting_of, origin
 from parley.headless.errors import CannotJoin, ConnectionLost, RequestRefused
-from parley.headless.socket import ProtocolSocket
+from parley.headless.socket import ProtocolSocket, is_final_status
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import REQUEST_FAILED, Chat, Media, Room
 
@@ -123,6 +123,26 @@ async def test_request_ends_with_the_connection(connect):
         await connection.socket.tell(Room.GET_ROOM, None)
 
 
+@pytest.mark.parametrize(("code", "may_return"), [(1012, True), (1011, True), (4001, False), (1008, False)])
+async def test_the_close_code_decides_whether_to_return(connect, code: int, may_return: bool):
+    async def behave(socket: web.WebSocketResponse, _: pb.SocketMessage) -> None:
+        await socket.close(code=code)
+
+    connection = await connect(behave)
+    await connection.socket.tell(Room.GET_ROOM, None)
+
+    loss = await asyncio.wait_for(connection.socket.ended, 10)
+    assert loss.may_return is may_return
+    assert f"(code {code})" in loss.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "is_final"), [(401, True), (403, True), (404, True), (408, False), (429, False), (503, False)]
+)
+def test_a_refusal_is_final_and_a_failure_is_not(status: int, is_final: bool):
+    assert is_final_status(status) is is_final
+
+
 async def test_silent_server_is_a_lost_connection(connect):
     async def behave(socket: web.WebSocketResponse, request: pb.SocketMessage) -> None:
         pass
@@ -135,7 +155,7 @@ async def test_silent_server_is_a_lost_connection(connect):
 
 async def test_nobody_there_is_said_plainly():
     async with aiohttp.ClientSession() as http:
-        with pytest.raises(CannotJoin, match="cannot be opened"):
+        with pytest.raises(CannotJoin, match="cannot be opened") as failed:
             await ProtocolSocket.connect(
                 http,
                 URL("http://127.0.0.1:9"),
@@ -144,6 +164,7 @@ async def test_nobody_there_is_said_plainly():
                 peer_id="p-1",
                 on_notice=lambda *_: None,
             )
+    assert not failed.value.is_final
     await asyncio.sleep(0)
 
 

@@ -13,7 +13,8 @@ RealtimeKit client (`rtk-client-protocol.md`) and carries real media.
     roster.py       who is there and what they publish
     media.py        both connections, kept in step with the roster
     news.py         what a participant tells its owner
-    client.py       `HeadlessClient`: one participant
+    visit.py        one connection to the meeting: socket, room, notices, media
+    client.py       `HeadlessClient`: one participant, who makes another visit when one is lost
     crew.py         several of them, and what they see in words
     run.py          `parley join`
 

@@ -14,6 +14,7 @@ from aiortc import RTCIceServer
 from yarl import URL
 
 from parley.headless.errors import CannotJoin
+from parley.headless.socket import is_final_status
 
 HTTP_TIMEOUT_S = 8.0
 """As the official client."""
@@ -134,7 +135,7 @@ async def fetch(http: aiohttp.ClientSession, base: URL, token: str) -> Invitatio
         details = msgspec.json.decode(details_body, type=_DetailsAnswer).data
         servers = msgspec.json.decode(ice_body, type=_IceAnswer).ice_servers
     except msgspec.DecodeError as error:
-        raise CannotJoin(f"{base} did not answer like a meeting server: {error}") from error
+        raise CannotJoin(f"{base} did not answer like a meeting server: {error}", is_final=False) from error
     media = details.preset.permissions.media
     allowed = {"audio": media.audio.can_produce, "video": media.video.can_produce}
     return Invitation(
@@ -155,11 +156,14 @@ async def _get(http: aiohttp.ClientSession, url: URL, token: str) -> bytes:
         async with http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as response:
             body = await response.read()
             if response.status >= 400:
-                raise CannotJoin(_refusal(response.status, body))
+                final = is_final_status(response.status)
+                raise CannotJoin(_refusal(response.status, body), is_final=final)
             return body
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         reason = str(error) or "no answer in time"
-        raise CannotJoin(f"The server at {url.origin()} cannot be reached: {reason}") from error
+        raise CannotJoin(
+            f"The server at {url.origin()} cannot be reached: {reason}", is_final=False
+        ) from error
 
 
 def _refusal(status: int, body: bytes) -> str:

@@ -24,6 +24,8 @@ from parley.headless.news import (
     News,
     PersonJoined,
     PersonLeft,
+    Reconnected,
+    Reconnecting,
     Waiting,
 )
 from parley.headless.run import JoinOptions
@@ -54,6 +56,7 @@ class Outcome:
     name: str
     joined: bool
     join_s: float
+    reconnects: int
     ending: str
     reason: str
     chat_messages: int
@@ -136,6 +139,7 @@ class _Participant:
         self._show = show
         self._joined = False
         self._chat_messages = 0
+        self._reconnects = 0
         self._names: dict[str, str] = {}
         self._client = HeadlessClient(
             options.token,
@@ -204,6 +208,7 @@ class _Participant:
             name=self._client.name,
             joined=self._joined,
             join_s=round(self._client.join_s, 3),
+            reconnects=self._reconnects,
             ending=ended.ending,
             reason=ended.reason,
             chat_messages=self._chat_messages,
@@ -238,5 +243,10 @@ class _Participant:
                 return f"A host turned our {kind} off."
             case MediaRestarted():
                 return "Media was lost and is being connected again."
+            case Reconnecting(reason):
+                return f"{reason} Coming back..."
+            case Reconnected(after_s, attempts):
+                self._reconnects += 1
+                return f"Back in the meeting after {after_s:.1f} s (attempt {attempts})."
             case Ended(_, reason):
                 return reason if self._joined else None

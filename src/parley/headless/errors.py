@@ -10,6 +10,11 @@ class CannotJoin(ParleyError):
 
     code = "cannot_join"
 
+    def __init__(self, message: str, *, is_final: bool = True) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        """Whether trying again would end the same way: a refusal, no failure."""
+
 
 class RequestRefused(ParleyError):
     """The server answered a request with an error."""

@@ -46,6 +46,13 @@ class Total:
         self.frames += track.counts.frames
         self.decoded_frames += track.decoded_frames
 
+    def merge(self, other: Total) -> None:
+        """Count in what arrived on another connection."""
+        self.packets += other.packets
+        self.bytes += other.bytes
+        self.frames += other.frames
+        self.decoded_frames += other.decoded_frames
+
 
 class MediaSession:
     """Opened once, closed once."""
@@ -58,6 +65,7 @@ class MediaSession:
         ice_servers: tuple[RTCIceServer, ...],
         source: MediaSource,
         may_publish: Collection[str],
+        muted: set[str],
         on_news: Callable[[News], None],
         on_given_up: Callable[[str], None],
         on_frame: OnFrame | None,
@@ -67,6 +75,7 @@ class MediaSession:
         self._ice_servers = ice_servers
         self._source = source
         self._may_publish = may_publish
+        self._muted = muted
         self._on_news = on_news
         self._on_given_up = on_given_up
         self._on_frame = on_frame
@@ -123,11 +132,13 @@ class MediaSession:
         """A host turned one of our streams off."""
         for stream in self._send.published.values():
             if stream.producer_id == producer_id and not stream.is_paused:
+                self._muted.add(stream.kind)
                 self._send.silence(stream.kind)
                 self._on_news(MutedByHost(stream.kind))
 
     async def pause(self, kind: str, *, paused: bool) -> None:
-        """Mute or unmute what we publish; nothing happens without such a stream."""
+        """Mute or unmute what we publish, also on connections to come."""
+        (self._muted.add if paused else self._muted.discard)(kind)
         if kind in self._send.published:
             await self._send.pause(kind, paused=paused)
 
@@ -196,7 +207,7 @@ class MediaSession:
                 self._on_news(CannotPublish(kind, "The preset does not allow it."))
                 continue
             try:
-                await self._send.publish(kind, make_track())
+                await self._send.publish(kind, make_track(), paused=kind in self._muted)
             except RequestRefused as refused:
                 self._on_news(CannotPublish(kind, refused.message))
 

@@ -14,6 +14,7 @@ class Ending(StrEnum):
     SESSION_ENDED = "session_ended"
     MOVED = "moved"
     DENIED = "denied"
+    REFUSED = "refused"
     LOST = "connection_lost"
 
     @property
@@ -28,6 +29,7 @@ _SENTENCES = {
     Ending.SESSION_ENDED: "The meeting was ended for everybody.",
     Ending.MOVED: "Moved to another meeting by a host.",
     Ending.DENIED: "Not admitted: a host declined.",
+    Ending.REFUSED: "The server does not let us in again.",
     Ending.LOST: "The connection to the server was lost.",
 }
 
@@ -91,6 +93,22 @@ class MediaRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """The connection was lost; we try to come back until `Reconnected` or `Ended`."""
+
+    reason: str
+    """One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """In the meeting again, with the same peer id; media was published anew."""
+
+    after_s: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Nothing follows."""
 
@@ -108,5 +126,7 @@ News = (
     | CannotPublish
     | MutedByHost
     | MediaRestarted
+    | Reconnecting
+    | Reconnected
     | Ended
 )

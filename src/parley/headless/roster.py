@@ -77,6 +77,11 @@ class Roster:
         if peer_id in self.people:
             self.people[peer_id].publications.pop(producer_id, None)
 
+    def forget_publications(self) -> None:
+        """What they publish is going to be told anew."""
+        for person in self.people.values():
+            person.publications.clear()
+
     def publications(self) -> dict[str, Publication]:
         """All streams of the others, by producer id."""
         return {

@@ -86,7 +86,7 @@ def join_command(context: click.Context, /, **given: Any) -> None:
     """Join a meeting as a participant without a browser.
 
     TOKEN is a participant token (environment: PARLEY_TOKEN). Stops on Ctrl-C, after --for, or with the
-    session.
+    session. A lost connection is made again, and streams are published anew.
     The exit code is 0 when everybody joined and left cleanly, otherwise 1.
     """
     context.exit(asyncio.run(_main(JoinOptions(**given))))

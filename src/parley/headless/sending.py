@@ -68,15 +68,15 @@ class SendSide:
         """See `MediaConnection.wait_connected`."""
         await self._connection.wait_connected()
 
-    async def publish(self, kind: str, track: MediaStreamTrack) -> Published:
-        """Publish a track (media.2); it is stopped together with this object."""
+    async def publish(self, kind: str, track: MediaStreamTrack, *, paused: bool = False) -> Published:
+        """Publish a track (media.2), muted or not; it is stopped together with this object."""
         mid = str(len(self._sections))
         sender = self._connection.add_sender(track)
         self._sections.append(Section(mid, kind, Direction.SENDONLY, ssrc=sender.ssrc, cname=self._cname))
         app_data = {"mid": mid, "screenShare": False, "e2ee": False}
         request = pb.EdgeProducerCreateRequest(
             kind=kind,
-            paused=False,
+            paused=paused,
             screen_share=False,
             description=self._offer(),
             msid=f"{self._cname} {self._cname}-{mid}",
@@ -91,8 +91,10 @@ class SendSide:
             self._sections[-1] = replace(self._sections[-1], direction=Direction.INACTIVE, ssrc=None)
             track.stop()
             raise
+        if paused:
+            sender.replaceTrack(None)
         await self._connection.send(sender, mid, self._cname)
-        published = self.published[kind] = Published(answer.producer_id, kind, track, sender)
+        published = self.published[kind] = Published(answer.producer_id, kind, track, sender, paused)
         return published
 
     async def pause(self, kind: str, *, paused: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,6 +15,7 @@ from yarl import URL
 
 from parley.base.tasks import cancel_and_wait
 from parley.headless.errors import CannotJoin, ConnectionLost, RequestRefused
+from parley.stream.closing import comes_back
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import REQUEST_FAILED, Media
 
@@ -31,6 +33,20 @@ Answer = TypeVar("Answer", bound=Message)
 Notified = Callable[[int, bytes], None]
 
 
+_PASSING = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing about the request itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How a connection ended."""
+
+    reason: str
+    """In words."""
+    may_return: bool
+    """Whether connecting again makes sense (`stream.closing`)."""
+
+
 class ProtocolSocket:
     """One connection. `run` reads until the end; requests made after it raise `ConnectionLost`."""
 
@@ -41,8 +57,8 @@ class ProtocolSocket:
         self._numbers = itertools.count(1)
         self._pending: dict[str, asyncio.Future[bytes]] = {}
         self._reader = asyncio.create_task(self._read(), name=f"socket of {peer_id}")
-        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Resolves once to why the connection is over, in words."""
+        self.ended: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
+        """Resolves once, when the connection is over."""
 
     @classmethod
     async def connect(
@@ -71,10 +87,10 @@ class ProtocolSocket:
                     url.with_query(query | {"capabilities": CAPABILITY_PING}), max_msg_size=MAX_FRAME_BYTES
                 )
         except aiohttp.WSServerHandshakeError as error:
-            raise CannotJoin(f"The server refused the socket with status {error.status}.") from error
+            raise CannotJoin(_refusal(error.status), is_final=is_final_status(error.status)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or "no answer in time"
-            raise CannotJoin(f"The socket of {base} cannot be opened: {reason}") from error
+            raise CannotJoin(f"The socket of {base} cannot be opened: {reason}", is_final=False) from error
         return cls(socket, peer_id, on_notice)
 
     async def request(
@@ -92,7 +108,7 @@ class ProtocolSocket:
             ConnectionLost: the connection ended, or there was no answer in time.
         """
         if self.ended.done():
-            raise ConnectionLost(self.ended.result())
+            raise ConnectionLost(self.ended.result().reason)
         request_id = f"{self._peer_id}-{next(self._numbers):06x}"
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = future
@@ -120,7 +136,7 @@ class ProtocolSocket:
             ConnectionLost: the connection ended.
         """
         if self.ended.done():
-            raise ConnectionLost(self.ended.result())
+            raise ConnectionLost(self.ended.result().reason)
         await self._send(event, message, f"{self._peer_id}-{next(self._numbers):06x}")
 
     async def close(self) -> None:
@@ -131,7 +147,7 @@ class ProtocolSocket:
         except TimeoutError:
             pass
         await cancel_and_wait([self._reader])
-        self._end("The connection was closed.")
+        self._end(Loss("The connection was closed.", may_return=False))
 
     async def _send(self, event: int, message: Message | None, request_id: str) -> None:
         outer = pb.SocketMessage(event=event, id=request_id)
@@ -143,7 +159,7 @@ class ProtocolSocket:
             raise ConnectionLost("The connection to the server was lost.") from error
 
     async def _read(self) -> None:
-        why = "The connection to the server was lost."
+        loss = _BROKEN
         try:
             while True:
                 frame = await self._socket.receive(timeout=WATCHDOG_S)
@@ -153,14 +169,14 @@ class ProtocolSocket:
                 elif frame.type is aiohttp.WSMsgType.BINARY:
                     self._received(frame.data)
                 else:
-                    why = _close_reason(frame)
+                    loss = _loss(frame)
                     break
         except TimeoutError:
-            why = f"The server was silent for {WATCHDOG_S:g} s."
+            loss = Loss(f"The server was silent for {WATCHDOG_S:g} s.", may_return=True)
         except (ConnectionError, aiohttp.ClientError, DecodeError):
             pass
         finally:
-            self._end(why)
+            self._end(loss)
 
     def _received(self, data: bytes) -> None:
         outer = pb.SocketMessage()
@@ -177,19 +193,36 @@ class ProtocolSocket:
         else:
             waiting.set_result(outer.payload)
 
-    def _end(self, why: str) -> None:
+    def _end(self, loss: Loss) -> None:
         if not self.ended.done():
-            self.ended.set_result(why)
+            self.ended.set_result(loss)
         for future in self._pending.values():
             if not future.done():
-                future.set_exception(ConnectionLost(why))
+                future.set_exception(ConnectionLost(loss.reason))
 
 
-def _close_reason(frame: aiohttp.WSMessage) -> str:
+_BROKEN = Loss("The connection to the server was lost.", may_return=True)
+
+
+def _loss(frame: aiohttp.WSMessage) -> Loss:
     if frame.type is aiohttp.WSMsgType.CLOSE and isinstance(frame.data, int):
-        reason = f": {frame.extra}" if frame.extra else ""
-        return f"The server closed the connection (code {frame.data}){reason}."
-    return "The connection to the server was lost."
+        said = f": {frame.extra}" if frame.extra else ""
+        return Loss(f"The server closed the connection (code {frame.data}){said}.", comes_back(frame.data))
+    return _BROKEN
+
+
+def is_final_status(status: int) -> bool:
+    """Whether the same request would be refused again."""
+    return 400 <= status < 500 and status not in _PASSING
+
+
+def _refusal(status: int) -> str:
+    what = {
+        401: "The server does not accept this token",
+        403: "The server does not let this participant in (removed, perhaps)",
+        404: "There is no such meeting",
+    }.get(status, "The server refused the socket")
+    return f"{what} (status {status})."
 
 
 def _refused(payload: bytes) -> RequestRefused:
