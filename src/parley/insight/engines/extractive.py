@@ -21,7 +21,7 @@ from parley.insight.extract.rank import Ranking
 from parley.insight.extract.sentences import MAX_MESSAGES, Sentence, length, sentences
 from parley.insight.extract.topics import topics
 from parley.insight.extract.words import function_words, language, words
-from parley.insight.model import EMPTY, ConversationSummary, Sentiment, tidy_items
+from parley.insight.model import EMPTY, MAX_SUMMARY_CHARS, ConversationSummary, Sentiment, tidy, tidy_items
 from parley.insight.ports import (
     Capabilities,
     Completion,
@@ -37,6 +37,8 @@ OVERSHOOT = 10
 SHARE = 0.5
 """A short conversation gets a summary of half its words, though not less than `LEAST_WORDS`."""
 LEAST_WORDS = 25
+WORDLESS_CHARS = 200
+"""Shown of a message without words."""
 TOPICS, TOPICS_TOLD = 6, 4
 """Listed as categories; named in the summary."""
 MAX_ACTION_ITEMS, MAX_DECISIONS = 15, 10
@@ -110,15 +112,16 @@ def summary(material: SummaryMaterial) -> ConversationSummary:
         action_items=tidy_items([*previous.action_items, *promised])[-MAX_ACTION_ITEMS:],
         key_decisions=tidy_items([*previous.key_decisions, *decided])[-MAX_DECISIONS:],
         sentiment=_mood(said, previous),
-        key_points=tidy_items([line(one) for one in chosen]),
-    )
+        key_points=[line(one) for one in chosen],
+    ).tidied()
 
 
 def _wordless(material: SummaryMaterial) -> ConversationSummary:
     """Of messages without a single word: the first one as it is, be it a row of dots."""
-    shown = next((" ".join(one.text.split()) for one in material.messages if one.text.strip()), "…")
+    texts = (tidy(" ".join(one.text.split()), WORDLESS_CHARS) for one in material.messages)
+    shown = next(filter(None, texts), "…")
     return ConversationSummary(
-        overall_summary=shown[:200], categories=[], action_items=[], key_decisions=[], sentiment="neutral"
+        overall_summary=shown, categories=[], action_items=[], key_decisions=[], sentiment="neutral"
     )
 
 
@@ -190,7 +193,7 @@ def digest(material: DigestMaterial) -> DigestAnswer:
         if text := " ".join(text.split()):
             told.append(f"{entry.title}: {text}" if entry.title else text)
     return DigestAnswer(
-        summary="\n".join(told[:DIGEST_CONVERSATIONS]),
+        summary=tidy("\n".join(told[:DIGEST_CONVERSATIONS]), MAX_SUMMARY_CHARS),
         categories=categories,
         action_items=merged_action_items(material.entries, categories),
     )
