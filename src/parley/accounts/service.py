@@ -70,10 +70,20 @@ async def app_scope(base: Store, app_id: AppId, actor: str) -> AppScope:
     Raises:
         Unauthenticated: the app does not exist (any more).
     """
+    scope, _ = await app_and_scope(base, app_id, actor)
+    return scope
+
+
+async def app_and_scope(base: Store, app_id: AppId, actor: str) -> tuple[AppScope, App]:
+    """The same, with the app itself.
+
+    Raises:
+        Unauthenticated: the app does not exist (any more).
+    """
     app = await store.get_app_of_any_tenant(base.database, app_id)
     if app is None:
         raise Unauthenticated("Unauthorized")
-    return Scope(base, app.organization_id, actor).app(app.id)
+    return Scope(base, app.organization_id, actor).app(app.id), app
 
 
 async def create_credential(

@@ -63,6 +63,15 @@ class Joined(NamedTuple):
     lost: Lost | None
 
 
+class Prepared(NamedTuple):
+    """A place at a feed that is kept for somebody, and what they missed until now."""
+
+    feed: Feed
+    since: Position | None
+    missed: list[Publication]
+    lost: Lost | None
+
+
 class Feed:
     """One channel with subscribers in this process."""
 
@@ -173,22 +182,40 @@ class Feeds:
     async def join(
         self, app_id: AppId, channel: str, reader: Reader, since: Position | None = None
     ) -> Joined:
+        """Subscribe: `prepare` and `attach` in one."""
+        return self.attach(await self.prepare(app_id, channel, since), reader)
+
+    async def prepare(self, app_id: AppId, channel: str, since: Position | None = None) -> Prepared:
+        """Do the part of subscribing that takes time; `attach` or `discard` what it returns."""
+        feed = await self._open(app_id, channel)
+        feed.readers += 1
+        missed: list[Publication] = []
+        lost: Lost | None = None
+        try:
+            if since is not None:
+                missed, lost = await self._missed(feed, since)
+        except BaseException:
+            self._release(feed)
+            raise
+        return Prepared(feed, since, missed, lost)
+
+    def attach(self, prepared: Prepared, reader: Reader) -> Joined:
         """Subscribe: what lies behind the returned position will be written to the reader.
 
         Write what was missed before control returns to the event loop, and the order is right.
         """
-        feed = await self._open(app_id, channel)
-        feed.readers += 1
-        try:
-            if since is None:
-                self._hub.join(feed.key, reader)
-                return Joined(feed.position, None, None)
-            missed, lost = await self._missed(feed, since)
-            self._hub.join(feed.key, reader)
-            return Joined(feed.position, missed, lost)
-        except BaseException:
-            self._release(feed)
-            raise
+        feed, since, missed, lost = prepared
+        self._hub.join(feed.key, reader)
+        if since is None or lost is not None:
+            return Joined(feed.position, None, lost)
+        recent = feed.since(missed[-1].offset if missed else since.offset)
+        if recent is None or since.epoch != feed.epoch:
+            return Joined(feed.position, None, Lost.TOO_MANY)
+        return Joined(feed.position, missed + recent, None)
+
+    def discard(self, prepared: Prepared) -> None:
+        """Give a prepared place up."""
+        self._release(prepared.feed)
 
     def leave(self, app_id: AppId, channel: str, reader: Reader) -> None:
         """Unsubscribe somebody who joined."""
@@ -285,19 +312,19 @@ class Feeds:
 
     # --- what somebody missed -----------------------------------------------------------------
 
-    async def _missed(self, feed: Feed, since: Position) -> tuple[list[Publication] | None, Lost | None]:
-        """What lies between a place and the present one; when it returns, that is still the present one."""
+    async def _missed(self, feed: Feed, since: Position) -> tuple[list[Publication], Lost | None]:
+        """What lies between a place and the present one."""
         if since.offset > feed.offset:
             await self._repair(feed)  # another process may be ahead of this one
         if since.epoch != feed.epoch or since.offset > feed.offset:
-            return None, Lost.EPOCH_CHANGED
+            return [], Lost.EPOCH_CHANGED
         found: list[Publication] = []
         while True:
             reached = found[-1].offset if found else since.offset
             if feed.offset - since.offset > REPLAY_LIMIT:
-                return None, Lost.TOO_MANY
+                return [], Lost.TOO_MANY
             if since.epoch != feed.epoch:
-                return None, Lost.EPOCH_CHANGED
+                return [], Lost.EPOCH_CHANGED
             recent = feed.since(reached)
             if recent is not None:
                 return found + recent, None
@@ -306,7 +333,7 @@ class Feeds:
                 self._store.database, feed.app_id, feed.channel, feed.epoch, reached, to, REPLAY_LIMIT
             )
             if [one.offset for one in older] != list(range(reached + 1, to + 1)):
-                return None, Lost.EXPIRED
+                return [], Lost.EXPIRED
             found += older
 
     # --- repair -------------------------------------------------------------------------------

@@ -59,6 +59,12 @@ class ConnectionLimit(ParleyError):
     code = "connection_limit_exceeded"
 
 
+class ConnectionFailed(ParleyError):
+    """A socket could not be set up."""
+
+    code = "connection_failed"
+
+
 class MethodNotAllowed(ParleyError):
     """The path is known with other methods."""
 
@@ -91,6 +97,7 @@ _KNOWN: tuple[tuple[type[ParleyError], int, str], ...] = (
     (GrantRefused, 403, "unauthorized_channel"),
     (ChannelLimit, 403, "channel_limit_exceeded"),
     (ChannelNotFound, 404, "channel_not_found"),
+    (ConnectionFailed, 500, "connection_failed"),
     (MethodNotAllowed, 405, "method_not_allowed"),
     (Gone, 410, "expired"),
     (ConnectionLimit, 429, "connection_limit_exceeded"),

@@ -14,7 +14,6 @@ from parley.wire.block.errors import Problem
 
 FRAME_LIMIT_BYTES = 64 << 10
 FrameId: TypeAlias = Annotated[str, Meta(max_length=64)] | int
-ShortText = Annotated[str, Meta(max_length=500)]
 Object: TypeAlias = dict[str, Any]
 
 
@@ -32,7 +31,7 @@ class Place(msgspec.Struct, frozen=True):
     """A place in a channel."""
 
     epoch: str
-    offset: Annotated[int, Meta(ge=0, lt=1 << 63)]
+    offset: Annotated[int, Meta(ge=0, le=(1 << 62))]
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +117,7 @@ class PresenceGet(_OnChannel, frozen=True, kw_only=True, tag="presence.get"):
 class TypingStart(_OnChannel, frozen=True, kw_only=True, tag="typing.start"):
     """The user is writing."""
 
-    user_name: ShortText | None = None
+    user_name: Annotated[str, Meta(max_length=256)] | None = None
     data: Object | None = None
 
 
@@ -136,7 +135,7 @@ class Read(_OnChannel, frozen=True, kw_only=True, tag="read"):
 class Delivered(_OnChannel, frozen=True, kw_only=True, tag="delivered"):
     """Everything up to there has arrived."""
 
-    offset: Annotated[int, Meta(ge=0, lt=1 << 63)]
+    offset: Annotated[int, Meta(ge=0, le=(1 << 62))]
 
 
 class RoomJoin(_In, frozen=True, kw_only=True, tag="webrtc.join"):

@@ -1,0 +1,105 @@
+"""The Real Time Block of one server process: its parts, put together and started in order."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from parley.accounts.app_settings import AppSettings
+from parley.accounts.events import AppSettingsChanged
+from parley.accounts.rates import MessageRates
+from parley.accounts.user_tokens import UserTokens
+from parley.base.events import Event
+from parley.bus import Bus
+from parley.channels.realtime.access import ChannelAccess
+from parley.channels.realtime.feed import Feeds
+from parley.channels.realtime.log import PublicationLog
+from parley.channels.realtime.presence import Presence
+from parley.channels.realtime.publishing import Publisher
+from parley.channels.realtime.tokens import ConnectionTokens
+from parley.channels.realtime.typing import Typing
+from parley.outgoing.ports import Http
+from parley.store.core import Store
+from parley.stream.hub import Hub
+from parley.stream.sockets import Route
+from parley.wire.block.endpoint import Context
+from parley.wire.block.socket.frames import publication_frame
+from parley.wire.block.socket.server import PATH, BlockSockets
+
+
+class RealTimeBlock:
+    """Channels, their sockets and their REST."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        http: Http,
+        node_id: str,
+        tokens: ConnectionTokens,
+        *,
+        is_alone: bool,
+        rate_limits: bool = True,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            store: where everything is.
+            bus: what other processes hear us through.
+            http: reaches customers' servers.
+            node_id: names this process.
+            tokens: connection tokens.
+            is_alone: whether this is the only server process on the store.
+            rate_limits: whether requests are counted.
+        """
+        shared = None if is_alone else bus
+        self.settings = AppSettings(store.clock)
+        self.hub = Hub()
+        self.feeds = Feeds(store, self.hub, publication_frame, shared)
+        self.log = PublicationLog(store, self.feeds.announced)
+        self.publisher = Publisher(self.log, self.settings, MessageRates(store.clock))
+        self.access = ChannelAccess(self.settings)
+        users = UserTokens(self.settings, http, store.clock)
+        self.sockets = BlockSockets(
+            store, self.hub, self.feeds, self.publisher, self.access, self.settings, users, tokens
+        )
+        self.presence = Presence(store.clock, shared, node_id, self.sockets.present)
+        self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
+        self.sockets.presence, self.sockets.typing = self.presence, self.typing
+        services: tuple[Any, ...] = (
+            self.settings,
+            self.feeds,
+            self.log,
+            self.publisher,
+            self.access,
+            self.presence,
+        )
+        self.context = Context(
+            store=store,
+            users=users,
+            tokens=tokens,
+            bus=bus,
+            rate_limits=rate_limits,
+            areas={type(service): service for service in services},
+        )
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Begin; the stack ends it in reverse."""
+        await self.feeds.start()
+        stack.push_async_callback(self.feeds.stop)
+        stack.push_async_callback(self.log.stop)
+        await self.presence.start()
+        stack.push_async_callback(self.presence.stop)
+        await self.typing.open()
+        stack.push_async_callback(self.typing.close)
+        await self.sockets.start()
+        stack.push_async_callback(self.sockets.stop)
+
+    def heard(self, happened: Event) -> None:
+        """Something was announced, by this process or another."""
+        if isinstance(happened, AppSettingsChanged):
+            self.settings.forget(happened.app_id)
+
+    def socket_routes(self) -> dict[str, Route]:
+        """Where sockets are accepted."""
+        return {PATH: self.sockets.route}

@@ -1,0 +1,334 @@
+"""All sockets of this process: routes, limits, what is told to whom, drain (`realtime-block.md` 6, 9)."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from parley.accounts import service as accounts
+from parley.accounts.app_settings import AppSettings
+from parley.accounts.model import App
+from parley.accounts.plans import PlanSettings
+from parley.accounts.scope import AppScope
+from parley.accounts.user_tokens import InvalidToken, UserTokens
+from parley.base.errors import Unauthenticated
+from parley.base.ids import AppId
+from parley.base.tasks import cancel_and_wait
+from parley.base.times import from_ms, iso_ms, to_ms
+from parley.channels.realtime.access import ChannelAccess
+from parley.channels.realtime.feed import Feeds
+from parley.channels.realtime.members import Action, Member, PresenceChange
+from parley.channels.realtime.model import channel_key
+from parley.channels.realtime.presence import Presence
+from parley.channels.realtime.publishing import Publisher
+from parley.channels.realtime.tokens import ConnectionTokens
+from parley.channels.realtime.typing import StopReason, Typing, TypingAction, TypingChange
+from parley.store.core import Store
+from parley.stream import frames as wire
+from parley.stream.closing import Close
+from parley.stream.hub import Hub, Reader
+from parley.stream.sockets import Acceptance, Rejection, UpgradeRequest
+from parley.wire.block.socket import frames as f
+from parley.wire.block.socket import opening
+from parley.wire.block.socket.connection import Connection
+from parley.wire.block.socket.session import Identity, Session, Sessions
+
+log = structlog.get_logger(__name__)
+PATH = "/v1/realtime/ws"
+SUBPROTOCOL = "parley.realtime.v1"
+SNAPSHOT_PART = 1_000
+"""Members in one frame of a snapshot."""
+TURN_S = 1.0
+WARN_BEFORE_S = 60
+"""Before a token ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A subscription that began or ended, for webhooks."""
+
+    scope: AppScope
+    channel: str
+    user_id: str
+    socket_id: str
+    is_subscribed: bool
+
+
+class Receipts(Protocol):
+    """What the sockets need of `channels.realtime.receipts`."""
+
+    async def read(
+        self, scope: AppScope, channel: str, message_id: str, user_id: str, *, up_to: bool
+    ) -> ReadOutcome:
+        """Note that a user has read a message."""
+        ...
+
+    async def delivered(self, scope: AppScope, channel: str, user_id: str, offset: int) -> None:
+        """Note that everything up to there has arrived."""
+        ...
+
+
+class ReadOutcome(Protocol):
+    """When the user read it first."""
+
+    @property
+    def read_at_ms(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+
+class BlockSockets:
+    """The socket server of the Real Time Block in this process."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        feeds: Feeds,
+        publisher: Publisher,
+        access: ChannelAccess,
+        settings: AppSettings,
+        users: UserTokens,
+        tokens: ConnectionTokens,
+    ) -> None:
+        self.store = store
+        self.hub = hub
+        self.feeds = feeds
+        self.publisher = publisher
+        self.access = access
+        self.users = users
+        self.tokens = tokens
+        self.presence: Presence
+        self.typing: Typing
+        self.receipts: Receipts
+        self.sessions = Sessions(store.clock)
+        self.connections: set[Connection] = set()
+        self.slow_closed = 0
+        """Clients closed because they read too slowly, since the start: for metrics."""
+        self.happened: Callable[[Happening], Awaitable[None]] | None = None
+        """Told of subscriptions."""
+        self._settings = settings
+        self._open: Counter[AppId] = Counter()
+        self._counted: dict[Connection, AppId] = {}
+        self._expiring: list[tuple[int, int, Connection, int]] = []
+        self._number = 0
+        self._left_out: Reader | None = None
+        self._turner: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to keep time."""
+        self._turner = asyncio.create_task(self._turn_forever(), name="realtime sockets")
+
+    async def drain(self, after_ms: int = 0) -> None:
+        """Send every client away, to come back to another process or after a restart."""
+        for connection in list(self.connections):
+            connection.send({"type": "reconnect", "after_ms": after_ms, "reason": "draining"})
+            connection.socket.close(Close.REALTIME_BEHIND, "draining")
+
+    async def stop(self) -> None:
+        """Send everybody away, and keep no more time."""
+        await self.drain()
+        await cancel_and_wait([self._turner])
+
+    async def route(self, request: UpgradeRequest) -> Acceptance | Rejection:
+        """The socket route at `PATH`."""
+        if request.params.get("v", "1") != "1":
+            return Rejection(400, b"this server speaks version 1\n")
+        offered = SUBPROTOCOL if SUBPROTOCOL in request.subprotocols else None
+        return Acceptance(Connection(self, request), subprotocol=offered)
+
+    # --- who is connected ---------------------------------------------------------------------
+
+    async def app_of(self, app_id: AppId, actor: str) -> tuple[AppScope, App]:
+        """The app of a checked token.
+
+        Raises:
+            InvalidToken: it does not exist any more.
+        """
+        try:
+            return await accounts.app_and_scope(self.store, app_id, actor)
+        except Unauthenticated as gone:
+            raise InvalidToken("The app of this token does not exist.") from gone
+
+    async def plan_name(self, scope: AppScope) -> str:
+        """How the app's plan is called."""
+        return (await self._settings.get(scope, "plan", PlanSettings)).plan
+
+    def admit(self, connection: Connection, identity: Identity, limit: int | None) -> bool:
+        """Count an open connection; False when the plan allows no more."""
+        app_id = identity.scope.app_id
+        if limit is not None and self._open[app_id] >= limit:
+            return False
+        self._open[app_id] += 1
+        self._counted[connection] = app_id
+        return True
+
+    def released(self, connection: Connection) -> None:
+        """The connection is closed."""
+        app_id = self._counted.pop(connection, None)
+        if app_id is not None:
+            self._open[app_id] -= 1
+            if not self._open[app_id]:
+                del self._open[app_id]
+
+    def watch_expiry(self, connection: Connection, expires_at: int) -> None:
+        """Warn the client before its token ends, and close it then."""
+        self._number += 1
+        heapq.heappush(self._expiring, (expires_at - WARN_BEFORE_S, self._number, connection, expires_at))
+
+    def detach(self, connection: Connection, session: Session) -> None:
+        """A connection hears nothing more of its session's channels; its user may come back to them."""
+        app_id = session.identity.scope.app_id
+        self.feeds.named.pop(connection.id, None)
+        for channel, subscription in session.subscriptions.items():
+            self.feeds.leave(app_id, channel, connection.socket)
+            if subscription.permission.features.presence:
+                self.presence.unwatch(app_id, channel)
+        self.typing.gone(connection.id)
+        self.presence.detach(session.id)
+
+    def end_session(self, session: Session) -> None:
+        """The client does not come back."""
+        self.sessions.remove(session)
+        self.presence.drop(session.id)
+
+    # --- what subscribers are told ------------------------------------------------------------
+
+    def present(self, change: PresenceChange) -> None:
+        """Tell the subscribers of a channel who came, changed or went (`Presence`'s `tell`)."""
+        frame = {
+            "type": "presence",
+            "channel": change.channel,
+            "action": change.action.value,
+            "member": self.shape_of(change.member),
+        }
+        but = self._left_out if change.action is Action.LEAVE else None
+        self._tell(change.app_id, change.channel, frame, but)
+
+    def typed(self, change: TypingChange) -> None:
+        """Tell the subscribers of a channel who is writing (`Typing`'s `tell`)."""
+        user = {"user_id": change.user_id, "user_name": change.user_name}
+        frame: dict[str, Any] = {
+            "type": "typing",
+            "channel": change.channel,
+            "action": change.action.value,
+            "user": {**(change.extra or {}), **user},
+        }
+        if change.action is TypingAction.STOP and change.reason not in (None, StopReason.SAID):
+            assert change.reason is not None
+            frame["reason"] = change.reason.value
+        but = self.feeds.named.get(change.socket_id) if change.socket_id is not None else None
+        self._tell(change.app_id, change.channel, frame, but)
+
+    def read_by(
+        self, app_id: AppId, channel: str, message_id: str, user_id: str, read_ms: int, up_to: bool
+    ) -> None:
+        """Tell the subscribers of a channel who has read a message (`Receipts`' `tell`)."""
+        frame: dict[str, Any] = {
+            "type": "message:read",
+            "channel": channel,
+            "message_id": message_id,
+            "user_id": user_id,
+            "read_at": iso_ms(from_ms(read_ms)),
+        }
+        if up_to:
+            frame["up_to"] = True
+        self._tell(app_id, channel, frame, None)
+
+    def _tell(self, app_id: AppId, channel: str, frame: Any, but: Reader | None) -> None:
+        key = channel_key(app_id, channel)
+        if not self.hub.count(key):
+            return
+        data = wire.encode_text(f.encode(frame))
+        if but is None:
+            self.hub.publish(key, data)
+        else:
+            self.hub.publish_except(key, data, but)
+
+    @contextmanager
+    def not_to(self, connection: Connection) -> Iterator[None]:
+        """What members do meanwhile is not told to this connection."""
+        self._left_out = connection.socket
+        try:
+            yield
+        finally:
+            self._left_out = None
+
+    def send_members(self, connection: Connection, app_id: AppId, channel: str) -> None:
+        """A snapshot of the members, in parts of `SNAPSHOT_PART`."""
+        members = [self.shape_of(member) for member in self.presence.members(app_id, channel)]
+        parts = [members[n : n + SNAPSHOT_PART] for n in range(0, len(members), SNAPSHOT_PART)] or [[]]
+        for number, part in enumerate(parts, 1):
+            connection.send(
+                {
+                    "type": "presence",
+                    "channel": channel,
+                    "action": "sync",
+                    "members": part,
+                    "part": number,
+                    "parts": len(parts),
+                }
+            )
+
+    @staticmethod
+    def shape_of(member: Member) -> dict[str, Any]:
+        """A member on the wire (7.1)."""
+        return {
+            "user_id": member.user_id,
+            "status": member.status,
+            "data": member.data,
+            "connections": member.connections,
+            "joined_at": iso_ms(from_ms(member.joined_ms)),
+            "updated_at": iso_ms(from_ms(member.updated_ms)),
+        }
+
+    async def subscribed(self, connection: Connection, session: Session, channel: str) -> None:
+        """A subscription has begun."""
+        await self._happened(connection, session, channel, is_subscribed=True)
+
+    async def unsubscribed(self, connection: Connection, session: Session, channel: str) -> None:
+        """A subscription has ended."""
+        await self._happened(connection, session, channel, is_subscribed=False)
+
+    async def _happened(
+        self, connection: Connection, session: Session, channel: str, *, is_subscribed: bool
+    ) -> None:
+        if self.happened is not None:
+            scope, user_id = session.identity.scope, session.identity.user_id
+            await self.happened(Happening(scope, channel, user_id, connection.id, is_subscribed))
+
+    # --- time ---------------------------------------------------------------------------------
+
+    async def _turn_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TURN_S)
+            try:
+                self.turn()
+            except Exception:
+                log.exception("realtime_sockets_turn_failed")
+
+    def turn(self) -> None:
+        """End sessions whose clients stayed away, and connections whose tokens ended."""
+        for session in self.sessions.expired():
+            self.end_session(session)
+        now = to_ms(self.store.clock.now()) // 1000
+        while self._expiring and self._expiring[0][0] <= now:
+            _, number, connection, expires_at = heapq.heappop(self._expiring)
+            session_now = connection.session
+            if connection not in self.connections or session_now is None:
+                continue
+            if session_now.identity.expires_at != expires_at:
+                continue  # renewed meanwhile
+            if now >= expires_at:
+                connection.fail(InvalidToken("The token has expired."), Close.REALTIME_TOKEN)
+            else:
+                at = opening.seconds_to_iso(expires_at)
+                connection.send({"type": "token_expiring", "expires_at": at})
+                heapq.heappush(self._expiring, (expires_at, number, connection, expires_at))

@@ -1,0 +1,103 @@
+"""Sessions: what a client gets back when it resumes (`realtime-block.md` 9)."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parley.accounts.model import App
+from parley.accounts.scope import AppScope
+from parley.base.clock import Clock
+from parley.channels.realtime.access import Permission
+from parley.channels.realtime.grants import Grants
+
+if TYPE_CHECKING:
+    from parley.wire.block.socket.connection import Connection
+
+KEPT_S = 120.0
+"""After an unclean end."""
+KEPT_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a token stands for."""
+
+    scope: AppScope
+    app: App
+    user_id: str
+    name: str | None
+    grants: Grants
+    expires_at: int
+    """Unix seconds."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A channel that a session listens to."""
+
+    permission: Permission
+    is_signed: bool
+    """Opened by a signature, which holds for the whole session."""
+    member_data: dict[str, Any] | None = None
+    """What the user last said as a member of the channel; None when it has not entered."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What belongs to a client, over several connections."""
+
+    identity: Identity
+    id: str = field(default_factory=lambda: f"s_{secrets.token_hex(12)}")
+    resume_token: str = field(default_factory=lambda: f"rt_{secrets.token_urlsafe(24)}")
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    connection: Connection | None = None
+    """None while the client is away."""
+    away_since: float = 0.0
+
+    def rotate(self) -> None:
+        """Make the resume token worthless; the next welcome tells another one."""
+        self.resume_token = f"rt_{secrets.token_urlsafe(24)}"
+
+
+class Sessions:
+    """The sessions of this server process, those of clients that are away for a moment included."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_id: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, session: Session) -> None:
+        """Know it from now on."""
+        self._by_id[session.id] = session
+
+    def find(self, session_id: str, resume_token: str) -> Session | None:
+        """The session that a client may resume; its token works once."""
+        session = self._by_id.get(session_id)
+        given = resume_token.encode(errors="surrogatepass")
+        if session is None or not hmac.compare_digest(session.resume_token.encode(), given):
+            return None
+        return session
+
+    def away(self, session: Session) -> bool:
+        """Its client has lost the connection; False when there is no room to keep it."""
+        session.connection = None
+        session.away_since = self._clock.monotonic()
+        if len(self._by_id) > KEPT_LIMIT:
+            self.remove(session)
+            return False
+        return True
+
+    def remove(self, session: Session) -> None:
+        """Forget it."""
+        self._by_id.pop(session.id, None)
+
+    def expired(self) -> list[Session]:
+        """Those whose clients stayed away for too long."""
+        end = self._clock.monotonic() - KEPT_S
+        return [one for one in self._by_id.values() if one.connection is None and one.away_since <= end]

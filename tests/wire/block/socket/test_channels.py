@@ -1,0 +1,179 @@
+"""Subscribing and publishing over sockets (`realtime-block.md` 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.accounts.tenants import add_app
+from tests.wire.block.socket.serving import Realtime, Refused
+
+
+async def test_a_message_reaches_every_subscriber_and_its_sender(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    for client in (alice, bob):
+        subscribed = await client.ask("subscribe", channel="chat:room")
+        assert subscribed == {
+            "channel": "chat:room",
+            "kind": "chat",
+            "epoch": subscribed["epoch"],
+            "offset": 0,
+            "recovered": None,
+            "history_available": True,
+        }
+        await client.until(type="presence", action="sync")
+    stored = await alice.ask("publish", channel="chat:room", data={"text": "hello"}, client_id="c1")
+    assert stored.keys() == {"id", "channel", "offset", "epoch", "created_at"}
+    for client in (alice, bob):
+        message = await client.until(type="message")
+        assert message == {
+            "type": "message",
+            "channel": "chat:room",
+            "id": stored["id"],
+            "event": "message",
+            "user_id": "alice",
+            "data": {"text": "hello"},
+            "created_at": stored["created_at"],
+            "offset": 1,
+            "epoch": stored["epoch"],
+            "client_id": "c1",
+        }
+
+
+async def test_the_sender_need_not_hear_itself(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    for client in (alice, bob):
+        await client.ask("subscribe", channel="chat:room")
+    await alice.ask("publish", channel="chat:room", data=1, echo=False)
+    assert (await bob.until(type="message"))["data"] == 1
+    assert not [frame for frame in await alice.nothing_more() if frame["type"] == "message"]
+
+
+async def test_an_event_goes_to_the_others_and_takes_a_place(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    for client in (alice, bob):
+        await client.ask("subscribe", channel="chat:room")
+    stored = await alice.ask("trigger", channel="chat:room", event="cursor", data={"x": 1})
+    assert (stored.keys(), stored["offset"]) == ({"channel", "offset", "epoch"}, 1)
+    event = await bob.until(type="event")
+    assert event == {
+        "type": "event",
+        "channel": "chat:room",
+        "event": "cursor",
+        "data": {"x": 1},
+        "user_id": "alice",
+        "offset": 1,
+        "epoch": stored["epoch"],
+    }
+    assert not [frame for frame in await alice.nothing_more() if frame["type"] == "event"]
+
+
+async def test_a_message_sent_again_is_stored_once(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    await alice.ask("subscribe", channel="chat:room")
+    first = await alice.ask("publish", channel="chat:room", data=1, client_id="c1")
+    again = await alice.ask("publish", channel="chat:room", data=1, client_id="c1")
+    assert again["id"] == first["id"]
+    messages = [frame for frame in await alice.nothing_more() if frame["type"] == "message"]
+    assert len(messages) == 1
+
+
+async def test_answers_come_in_order(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    texts = [alice.asking("subscribe", channel="chat:room")[0]]
+    for number in range(40):
+        texts.append(alice.asking("publish", channel="chat:room", data=number)[0])
+        if number % 7 == 0:
+            texts.append(alice.asking("presence.get", channel="chat:room")[0])
+    last, answer = alice.asking("unsubscribe", channel="chat:room")
+    for text in [*texts, last]:
+        await alice.raw(text)
+    async with asyncio.timeout(5):
+        await answer
+    ids = [frame["id"] for frame in alice.all if frame["type"] == "ack"]
+    assert ids == list(range(1, len(texts) + 2))
+
+
+async def test_whoever_comes_later_may_ask_for_what_was_before(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    place = await alice.ask("subscribe", channel="chat:room")
+    for number in range(5):
+        await alice.ask("publish", channel="chat:room", data=number)
+    subscribed = await bob.ask("subscribe", channel="chat:room", since={"epoch": place["epoch"], "offset": 2})
+    assert (subscribed["recovered"], subscribed["offset"]) == (True, 5)
+    replayed = [frame for frame in await bob.nothing_more() if frame["type"] == "message"]
+    assert [(frame["offset"], frame["replayed"]) for frame in replayed] == [(3, True), (4, True), (5, True)]
+
+
+async def test_what_cannot_be_had_is_said(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    subscribed = await alice.ask("subscribe", channel="chat:room", since={"epoch": "gone", "offset": 2})
+    assert subscribed["recovered"] is False
+
+
+async def test_subscribing_twice_is_once(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    for _ in range(2):
+        await alice.ask("subscribe", channel="chat:room")
+    await alice.ask("publish", channel="chat:room", data=1)
+    assert len([frame for frame in await alice.nothing_more() if frame["type"] == "message"]) == 1
+    await alice.ask("unsubscribe", channel="chat:room")
+    await alice.ask("unsubscribe", channel="chat:room")
+    with pytest.raises(Refused) as refused:
+        await alice.ask("publish", channel="chat:room", data=1)
+    assert refused.value.code == "unauthorized_channel"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"type": "subscribe", "channel": "no spaces"}, "invalid_channel"),
+        ({"type": "subscribe", "channel": "chat:"}, "invalid_channel"),
+        ({"type": "subscribe", "channel": ""}, "invalid_channel"),
+        ({"type": "subscribe", "channel": 7}, "validation_error"),
+        ({"type": "subscribe", "channel": "x" * 201}, "invalid_channel"),
+        ({"type": "subscribe", "channel": "team:1"}, "unauthorized_channel"),
+        ({"type": "subscribe", "channel": "inbox:bob"}, "unauthorized_channel"),
+        ({"type": "subscribe", "channel": "private:x", "auth": "nonsense"}, "unauthorized_channel"),
+        ({"type": "publish", "channel": "chat:other", "data": 1}, "unauthorized_channel"),
+        ({"type": "publish", "channel": "notifications:alice", "data": 1}, "forbidden"),
+        ({"type": "publish", "channel": "public:a", "event": "presence:join", "data": 1}, "invalid_event"),
+        ({"type": "publish", "channel": "public:a", "event": "with space", "data": 1}, "invalid_event"),
+        ({"type": "publish", "channel": "public:a", "data": "x" * 33_000}, "payload_too_large"),
+        ({"type": "presence.enter", "channel": "public:a"}, "unauthorized_channel"),
+        ({"type": "unheard of"}, "bad_request"),
+        ({"type": 7}, "bad_request"),
+        ({}, "bad_request"),
+    ],
+)
+async def test_wrong_frames_are_refused_and_harm_nothing(realtime: Realtime, frame, code):
+    alice = await realtime.connect("alice", "chat:*", "public:*", "notifications:alice")
+    await alice.raw(json.dumps({"id": "mine", **frame}))
+    error = await alice.until(type="error")
+    assert (error["error"]["code"], error["id"], error.get("fatal", False)) == (
+        code,
+        "mine",
+        False,
+    )
+    assert error["error"].keys() == {"status", "code", "title", "detail"}
+    await alice.ask("subscribe", channel="chat:room")
+
+
+async def test_public_channels_take_messages_without_a_subscription(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob", "nothing")
+    await alice.ask("subscribe", channel="public:news")
+    await bob.ask("publish", channel="public:news", data={"text": "hi"})
+    assert (await alice.until(type="message"))["user_id"] == "bob"
+
+
+async def test_other_apps_do_not_hear(realtime: Realtime, scope):
+
+    other = Realtime(realtime.block, realtime.served, await add_app(scope, "Other"), realtime.keys)
+    alice, mallory = await realtime.connect("alice"), await other.connect("alice")
+    for client in (alice, mallory):
+        await client.ask("subscribe", channel="public:news")
+    await alice.ask("publish", channel="public:news", data=1)
+    assert not [frame for frame in await mallory.nothing_more() if frame["type"] == "message"]
+    await mallory.close()
