@@ -22,7 +22,7 @@ import uvloop
 from bench.figures import Figure, table
 
 HERE = Path(__file__).parent
-BENCHES = ("rest", "media_setup", "signalling", "memory", "store", "webhooks", "fanout")
+BENCHES = ("rest", "media_setup", "signalling", "memory", "store", "webhooks", "fanout", "summary")
 IN_PRIVATE_NETWORK = {"media_setup", "signalling"}
 """These need an interface for media."""
 LIMIT_S = 600.0

@@ -23,9 +23,11 @@ from parley.insight.extract.topics import topics
 from parley.insight.extract.words import function_words, language, words
 from parley.insight.model import EMPTY, MAX_SUMMARY_CHARS, ConversationSummary, Sentiment, tidy, tidy_items
 from parley.insight.ports import (
+    TIMEOUT_S,
     Capabilities,
     Completion,
     DigestMaterial,
+    EngineUnavailable,
     Prompt,
     SummaryMaterial,
 )
@@ -76,16 +78,30 @@ class ExtractiveEngine:
         """Nobody has to be known."""
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer from `prompt.material`; never fails, uses no tokens."""
+        """Answer from `prompt.material`; uses no tokens.
+
+        Raises:
+            EngineUnavailable: too many long conversations at once.
+        """
         material = prompt.material
         if isinstance(material, DigestMaterial):
             answer: msgspec.Struct = digest(material)
         elif len(material.messages) < IN_THREAD:
             answer = summary(material)
         else:
-            async with self._working:
-                answer = await asyncio.to_thread(summary, material)
+            answer = await self._in_thread(material)
         return Completion(msgspec.json.encode(answer).decode(), 0)
+
+    async def _in_thread(self, material: SummaryMaterial) -> ConversationSummary:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._working.acquire()
+        except TimeoutError as late:
+            raise EngineUnavailable("too many long conversations at once", reached_provider=False) from late
+        try:
+            return await asyncio.to_thread(summary, material)
+        finally:
+            self._working.release()
 
 
 def summary(material: SummaryMaterial) -> ConversationSummary:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from operator import eq
 from typing import NamedTuple
 
+from parley.base.text import clean_line
 from parley.insight.extract.words import words
 from parley.insight.model import Message
 
 MAX_MESSAGES = 20_000
 """The newest of more; keeps any conversation within seconds."""
 MAX_MESSAGE_CHARS = 20_000
+MAX_NAME_CHARS = 100
 MAX_SENTENCE_WORDS = 60
 """Longer ones (speech without punctuation) are cut where a pause is likely."""
 _BREAK_AFTER = 30
@@ -71,11 +73,14 @@ class Sentence(NamedTuple):
 def sentences(messages: Iterable[Message]) -> list[Sentence]:
     """All sentences that have words, in order."""
     found = []
+    names: dict[str, str] = {}
     for place, message in enumerate(messages):
+        if message.author not in names:
+            names[message.author] = clean_line(message.author, limit=MAX_NAME_CHARS)
         for text in split(message.text):
             said = words(text)
             if said:
-                found.append(Sentence(text, message.author, place, said, length(text, said)))
+                found.append(Sentence(text, names[message.author], place, said, length(text, said)))
     return found
 
 
