@@ -1,11 +1,15 @@
-"""uvicorn's HTTP connection with its transport within reach of handlers, and a bound on request heads."""
+"""uvicorn's HTTP connection: its transport within reach of handlers, bounded heads, one write an answer."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 EXTENSION = "parley.connection"
 """Where the connection stands in `scope["extensions"]`; see `sse`."""
@@ -28,6 +32,51 @@ class Stream(Protocol):
     def close(self) -> None:
         """Come to an end soon."""
         ...
+
+
+class JoinedWrites:
+    """A response's way to the transport: its head leaves together with the body.
+
+    uvicorn writes one after the other, and every write is a system call and a packet. A head is held back
+    only if it says how long the body is (a stream's leaves at once), and no longer than the loop's turn.
+    """
+
+    __slots__ = ("_head", "_is_begun", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._is_begun = False
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """See `asyncio.WriteTransport.write`."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+        elif not self._is_begun and _HAS_LENGTH in data:
+            self._is_begun = True
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """See `asyncio.BaseTransport.close`."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """See `asyncio.BaseTransport.is_closing`."""
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+
+_HAS_LENGTH = b"\r\ncontent-length: "
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -53,14 +102,16 @@ class HttpProtocol(HttpToolsProtocol):
         """Bytes of a request, counted until its head is complete."""
         if not self._head_done:
             self._head_bytes += len(data)
-            if self._head_timer is None:
-                self._await_head()
         super().data_received(data)
-        if not self._head_done and self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_done:
+            return
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._stop_head_timer()
             if not self.transport.is_closing():
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+        elif self._head_bytes and self._head_timer is None:  # most heads come in one piece
+            self._await_head()
 
     def on_headers_complete(self) -> None:
         """A request head is complete."""
@@ -69,6 +120,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self.scope.setdefault("extensions", {})[EXTENSION] = cast("Any", self)
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.transport = cast("asyncio.Transport", JoinedWrites(self.transport, self.loop))
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         """A request is complete, and the next head may follow."""
