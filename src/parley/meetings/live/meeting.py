@@ -54,6 +54,7 @@ CLOSE_MOVED = 1012
 FAREWELL_S = 1.5
 """Between telling a peer that it has to go and closing its socket; it normally closes first."""
 
+MOVED = "the meeting moved to another server"
 REMOVED = "You were removed from this meeting; load the page again to come back."
 
 
@@ -85,6 +86,8 @@ class LiveMeeting:
         self._giving_up: asyncio.TimerHandle | None = None
         """Runs while peers of before a restart may come back."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self.is_abandoned = False
+        """Another server runs it now; connections are sent there."""
         self._removed: set[PeerId] = set()
         """Kicked since the meeting was opened here; those who had joined are known to the store as well."""
 
@@ -179,6 +182,10 @@ class LiveMeeting:
             return known
         name = participant.name or "Guest"
         peer = LivePeer(peer_id, participant, preset, preset.permissions, name, link, socket_session_id)
+        if self.is_abandoned:
+            peer.state = PeerState.GONE
+            link.close(CLOSE_MOVED, MOVED)
+            return peer
         self._apply_role(peer)
         self.peers[peer_id] = peer
         self.media.connected(peer)
@@ -442,13 +449,15 @@ class LiveMeeting:
 
     def abandon(self) -> None:
         """Another server runs the meeting now: send the clients there, write nothing."""
+        self.is_abandoned = True
         self._cancel_idle()
         self._stop_giving_up()
         for peer in list(self.peers.values()):
             if peer.grace is not None:
                 peer.grace.cancel()
+            peer.state = PeerState.GONE
             if peer.link is not None:
-                peer.link.close(CLOSE_MOVED, "the meeting moved to another server")
+                peer.link.close(CLOSE_MOVED, MOVED)
         self.peers.clear()
         self.spawn(self.media.close())
 

@@ -169,11 +169,25 @@ class MeetingRegistry:
                 live.spawn(self.placement.release(root_id))
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
-        """The meeting object to connect to: between a handshake and its end it may have been freed."""
+        """The meeting object to connect to: between a handshake and its end it may have been freed.
+
+        One that another server runs since then stays as it is, and sends its connections there.
+        """
         if live.id not in self._meetings:
+            if live.is_abandoned:
+                return live
             self._meetings[live.id] = live
-            live.spawn(self.placement.home(live.meeting.parent_id or live.id))  # its lease went with it
+            live.spawn(self._take_again(live.meeting.parent_id or live.id))  # its lease went with it
         return self._meetings[live.id]
+
+    async def _take_again(self, root_id: MeetingId) -> None:
+        try:
+            home = await self.placement.home(root_id)
+        except Unavailable as away:
+            log.warning("meeting_not_taken_again", meeting=root_id, reason=away.message)
+            home = ""
+        if home != self.placement.node_id:
+            self._moved_away(root_id)
 
     # --- what REST asks -----------------------------------------------------------------------
 
