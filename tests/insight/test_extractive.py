@@ -56,10 +56,10 @@ def test_the_summary_is_made_of_its_points(name: str) -> None:
 
 @pytest.mark.parametrize("name", TALKS)
 def test_the_topics_were_mentioned(name: str) -> None:
-    mentioned = {word for one in TALKS[name] for word in words(one.text)}
+    mentioned = "\n".join(one.text.casefold() for one in TALKS[name])
     found = of(TALKS[name])
     assert found.categories
-    assert {word for topic in found.categories for word in topic.split()} <= mentioned
+    assert [topic for topic in found.categories if topic.casefold() not in mentioned] == []
 
 
 def test_the_same_conversation_has_the_same_summary() -> None:
@@ -68,7 +68,7 @@ def test_the_same_conversation_has_the_same_summary() -> None:
 
 def test_topics_come_first_in_the_language_of_the_conversation() -> None:
     assert of(LAUNCH).overall_summary.startswith("The conversation was about payment form, ")
-    assert of(GERMAN).overall_summary.startswith("Es ging um ")
+    assert of(GERMAN).overall_summary.startswith("Es ging um Fahrplan, ")
     assert not of(ARABIC).overall_summary.startswith("The")
 
 
@@ -137,6 +137,20 @@ def test_one_message_is_its_own_summary() -> None:
 @pytest.mark.parametrize("text", ["👍", "...", "?!", "—"])
 def test_messages_without_words_are_shown(text: str) -> None:
     assert of((said("Ada", text),)).overall_summary == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Das Ministerium hat die Akten am Montag geschickt, und es geht um den Fahrplan der Busse.",
+        "Er kommt um acht Uhr, weil die Werkstatt um sieben schließt und er dann Zeit hat.",
+        "Eu tenho um carro novo e uma bicicleta, mas não tenho garagem para os dois.",
+        "Please take the patient to the ER with the 5 mm screws and the report of the UM.",
+    ],
+)
+def test_words_of_one_language_are_no_fillers_in_another(text: str) -> None:
+    """`um` was taken out of German sentences once."""
+    assert of((said("Ada", text),)).key_points == [f"Ada: {text}"]
 
 
 def test_fillers_are_left_out() -> None:

@@ -7,7 +7,6 @@ It is no language model and does not pretend to be one: every sentence of its su
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
@@ -18,9 +17,9 @@ from parley.insight.extract.condense import line, within
 from parley.insight.extract.cues import decisions, promises
 from parley.insight.extract.mood import mood
 from parley.insight.extract.rank import Ranking
-from parley.insight.extract.sentences import MAX_MESSAGES, Sentence, length, sentences
+from parley.insight.extract.sentences import MAX_MESSAGES, Sentence, language_of, length, sentences
 from parley.insight.extract.topics import topics
-from parley.insight.extract.words import function_words, language, words
+from parley.insight.extract.words import function_words, words
 from parley.insight.model import EMPTY, MAX_SUMMARY_CHARS, ConversationSummary, Sentiment, tidy, tidy_items
 from parley.insight.ports import (
     TIMEOUT_S,
@@ -107,12 +106,11 @@ class ExtractiveEngine:
 def summary(material: SummaryMaterial) -> ConversationSummary:
     """The summary of a conversation, or of what came after the previous one together with that."""
     previous = material.previous or EMPTY
-    said = sentences(material.messages[-MAX_MESSAGES:])
+    spoken = language_of(material.messages)
+    said = sentences(material.messages[-MAX_MESSAGES:], spoken)
     if not said and not previous.overall_summary:
         return _wordless(material)
     earlier = _told_before(previous)
-    counted = Counter(word for one in (*said, *earlier) for word in one.words)
-    spoken = language(counted)
     without = function_words([one.words for one in said], spoken)
     subjects = _alternating(topics(said, without, TOPICS), previous.categories)[:TOPICS]
     lead = _lead(subjects[:TOPICS_TOLD], spoken)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from parley.insight.extract.sentences import Sentence
@@ -29,7 +29,7 @@ OPENING_BONUS = 0.5
 TALK_PENALTY = 1.2
 LEAST_TALK_FACTOR = 0.05
 SHORTEST, LONGEST = 8, 35
-"""Words of a sentence that can stand for itself; others are taken when there are no such."""
+"""Words of a sentence that can stand for itself; others are taken when there are no more such."""
 MIN_MEANING = 3
 """Different meaningful words of such a sentence."""
 _TALK = word_set(
@@ -71,9 +71,19 @@ class Ranking:
         return cls(found, [frozenset(one) for one in meaning], weights, worth)
 
     def best(self) -> Iterator[int]:
-        """Positions of sentences, each the best one after those before it."""
+        """Positions of sentences, each the best one after those before it.
+
+        First come all that stand alone, then the others that carry any meaning; all when none does.
+        """
         said: Counter[str] = Counter()
-        queue = [(-self._gain(place, said), place, 0) for place in self._able()]
+        everyone = range(len(self.sentences))
+        able = [place for place in everyone if self.stands_alone(place)]
+        yield from self._greedy(able, said)
+        others = [place for place in everyone if self.stems[place] and not self.stands_alone(place)]
+        yield from self._greedy(others if able or others else everyone, said)
+
+    def _greedy(self, places: Iterable[int], said: Counter[str]) -> Iterator[int]:
+        queue = [(-self._gain(place, said), place, 0) for place in places]
         heapq.heapify(queue)
         taken = 0
         while queue:
@@ -92,11 +102,6 @@ class Ranking:
         one = self.sentences[place]
         fits = SHORTEST <= one.length <= LONGEST and len(self.stems[place]) >= MIN_MEANING
         return fits and not one.is_question
-
-    def _able(self) -> list[int]:
-        everyone = range(len(self.sentences))
-        able = [place for place in everyone if self.stands_alone(place)]
-        return able or [place for place in everyone if self.stems[place]] or list(everyone)
 
     def _gain(self, place: int, said: Mapping[str, int]) -> float:
         weight = sum(self.weights[word] * REPEATED ** said.get(word, 0) for word in self.stems[place])

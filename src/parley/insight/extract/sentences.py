@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from operator import eq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from parley.base.text import clean_line
-from parley.insight.extract.words import words
+from parley.insight.extract.speech import without_fillers
+from parley.insight.extract.words import language, words
 from parley.insight.model import Message
 
 MAX_MESSAGES = 20_000
@@ -35,22 +36,9 @@ _SPACED_MARK = re.compile(r"\s+([.,!?;:…])(?=\s|$)")
 _NOISE = re.compile(
     r"\[(?:inaudible|crosstalk|laughter|laughs|music|noise|silence)[^\]]{0,40}\]", re.IGNORECASE
 )
-_FILLER = re.compile(
-    r"(?<![\w'\u2019-])(?:um+|uh+|uhm+|erm*|ehm+|hmm+|mm+(?:-hmm*)?|eh+|ähm?|euh)\b[ ,.…]*", re.IGNORECASE
-)
-_FILLERS = re.compile("(?<![^\\W_])(?:um|uh|er|eh|hm|mm|äh|eu)")
-"""Whether a closer look for fillers is worth its time."""
-_STUTTER = re.compile(r"\b([^\W\d_]+)(?:[ ,]+\1\b)+", re.IGNORECASE)
-_OPENING = re.compile(
-    r"^(?:(?:so(?! far\b| that\b| much\b| many\b| long\b| called\b)|now(?! that\b)|right(?=[ ]?[,.;])"
-    r"|and|but|well(?!-)|okay|ok|yeah|yes|oh|anyway|alright|all right|you know|i mean"
-    r"|und|aber|ja|naja|donc|alors|entonces|pues|bueno|allora|dunque|então)\b(?:[ ,.;:…]+|$))+",
-    re.IGNORECASE,
-)
-_ASIDE = re.compile(r",?\s*\b(?:you know|i mean)\b,?(?=\s|$)", re.IGNORECASE)
 _QUESTION = ("?", "？", "؟")  # noqa: RUF001
-KEEP_WORDS = 4
-"""A sentence is only shortened while so many words remain."""
+SAMPLE, SAMPLE_CHARS = 300, 300
+"""So many messages at each end, and so much of each, tell the language."""
 
 
 class Sentence(NamedTuple):
@@ -70,25 +58,31 @@ class Sentence(NamedTuple):
         return self.text.endswith(_QUESTION)
 
 
-def sentences(messages: Iterable[Message]) -> list[Sentence]:
-    """All sentences that have words, in order."""
+def language_of(messages: Sequence[Message]) -> str | None:
+    """The known language of a conversation."""
+    sample = messages if len(messages) <= 2 * SAMPLE else (*messages[:SAMPLE], *messages[-SAMPLE:])
+    return language(Counter(word for one in sample for word in words(one.text[:SAMPLE_CHARS])))
+
+
+def sentences(messages: Iterable[Message], spoken: str | None) -> list[Sentence]:
+    """All sentences that have words, in order, of a conversation in that language."""
     found = []
     names: dict[str, str] = {}
     for place, message in enumerate(messages):
         if message.author not in names:
             names[message.author] = clean_line(message.author, limit=MAX_NAME_CHARS)
-        for text in split(message.text):
+        for text in split(message.text, spoken):
             said = words(text)
             if said:
                 found.append(Sentence(text, names[message.author], place, said, length(text, said)))
     return found
 
 
-def split(text: str) -> Iterator[str]:
+def split(text: str, spoken: str | None) -> Iterator[str]:
     """The sentences of a text, without fillers (`um`) and openings (`okay, so`)."""
     text = _NOISE.sub("", _BLANKS.sub(" ", text[:MAX_MESSAGE_CHARS]))
     for line in _pieces(text):
-        piece = shortened(" ".join(line.split()))
+        piece = shortened(" ".join(line.split()), spoken)
         if piece:
             yield from _cut(piece)
 
@@ -112,27 +106,11 @@ def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
     return spaced or not (following.islower() or _ABBREVIATION.search(before))
 
 
-def shortened(line: str) -> str:
+def shortened(line: str, spoken: str | None) -> str:
     """Without what only fills pauses; the rest stays as it was said."""
     text = _SPACED_MARK.sub(r"\1", line) if " ." in line or " ," in line or " ?" in line else line
-    lower = text.casefold()
-    if _FILLERS.search(lower):
-        text = _FILLER.sub("", text)
-    if _stutters(lower.split()):
-        text = _STUTTER.sub(r"\1", text)
-    bare = _OPENING.sub("", text)
-    if "you know" in lower or "i mean" in lower:
-        bare = _ASIDE.sub("", bare)
-    bare = bare.strip(" ,;:-")
-    if len(bare.split()) >= KEEP_WORDS or not text.isascii():
-        text = bare
-    text = text.strip(" ,;:-•*>")
+    text = without_fillers(text, spoken).strip(" ,;:-•*>")
     return text[:1].upper() + text[1:]
-
-
-def _stutters(parts: list[str]) -> bool:
-    bare = [part.rstrip(",") for part in parts]
-    return any(map(eq, bare, bare[1:]))
 
 
 def _cut(text: str) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from parley.insight.extract.sentences import Sentence
-from parley.insight.extract.words import carries_meaning, stem, word_set
+from parley.insight.extract.words import UNSPACED, carries_meaning, stem, word_set
 
 PAIR_BONUS = 2.5
 """A pair of words says more than a word: `voice recognition`."""
@@ -23,9 +24,11 @@ _VAGUE = word_set(
     first second third next last twenty thirty forty fifty hundred thousand million four five six seven
     eight nine ten half example sense case kinds sorts number word words sounds sound fact morning
     afternoon evening meeting people person team group monday tuesday wednesday thursday friday saturday
-    sunday"""
+    sunday send sent write wrote check checked draw read open close add meet update show showed true
+    course beschlossen"""
 )
 
+_NOUN_LIKE = re.compile(r"(?<![\u4e00-\u9fff])[\u4e00-\u9fff]{2,5}(?![\u4e00-\u9fff])|[\u30a1-\u30ff]{2,12}")
 Phrase = tuple[str, str]
 """Stems of a pair of words; of a single word the second is empty."""
 
@@ -60,7 +63,7 @@ def topics(found: Sequence[Sentence], without: frozenset[str], limit: int) -> li
 def _runs(sentence: Sentence, without: frozenset[str]) -> Iterator[list[str]]:
     """Rows of words that carry meaning, as long as they are."""
     run: list[str] = []
-    for word in sentence.words:
+    for word in _subjects(sentence):
         if carries_meaning(word, without) and word not in _VAGUE and "'" not in word:
             run.append(word)
         elif run:
@@ -68,6 +71,15 @@ def _runs(sentence: Sentence, without: frozenset[str]) -> Iterator[list[str]]:
             run = []
     if run:
         yield run
+
+
+def _subjects(sentence: Sentence) -> Iterator[str]:
+    """Words; of scripts without spaces the short runs of Han and of Katakana, which often are nouns."""
+    if UNSPACED.search(sentence.text) is None:
+        yield from sentence.words
+        return
+    for found in _NOUN_LIKE.finditer(sentence.text):
+        yield from (found.group(), "")
 
 
 def _phrases(sentence: Sentence, without: frozenset[str]) -> Iterator[Phrase]:
@@ -92,4 +104,17 @@ def _written(found: Sequence[Sentence], without: frozenset[str], chosen: Sequenc
                 for phrase, text in (((one, ""), word), ((one, stem(following)), f"{word} {following}")):
                     if phrase in ways:
                         ways[phrase][text.strip()] += 1
-    return [min(told, key=lambda text: (-told[text], text)) for told in ways.values()]
+    usual = [min(told, key=lambda text: (-told[text], text)) for told in ways.values()]
+    return _in_capitals(found, usual)
+
+
+def _in_capitals(found: Sequence[Sentence], phrases: Sequence[str]) -> list[str]:
+    """Phrases with the capitals that they have within sentences: `San Diego`, `Fahrplan`."""
+    anywhere = "|".join(map(re.escape, sorted(phrases, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<!\w)(?:{anywhere})(?!\w)", re.IGNORECASE)
+    forms: dict[str, Counter[str]] = {phrase: Counter({phrase: 0}) for phrase in phrases}
+    for sentence in found:
+        for one in pattern.finditer(sentence.text, 1):  # the first word has a capital anyhow
+            if one.group().casefold() in forms:
+                forms[one.group().casefold()][one.group()] += 1
+    return [min(told, key=lambda text: (-told[text], text)) for told in forms.values()]

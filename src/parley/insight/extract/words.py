@@ -14,7 +14,7 @@ from functools import lru_cache
 CURLY = "\u2019"
 """The typographic apostrophe."""
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 """Scripts written without spaces: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 MAX_WORD_CHARS = 40
 """Longer ones are keys, hashes and other noise."""
@@ -104,7 +104,7 @@ def words(text: str) -> list[str]:
 
 
 def _parts(word: str) -> list[str]:
-    if _UNSPACED.search(word) is None:
+    if UNSPACED.search(word) is None:
         return [word] if len(word) <= MAX_WORD_CHARS else []
     if len(word) <= 2:
         return [word]
