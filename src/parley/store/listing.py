@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, func, select
+from sqlalchemy import ColumnElement, FromClause, Table, bindparam, func, insert, select, update
 
 from parley.base.errors import Invalid
 from parley.base.paging import PageRequest
@@ -98,7 +98,7 @@ class Listing:
         if sort.field not in self._sorts:
             raise Invalid(f"A list cannot be sorted by {sort.field}.", field="?sort")
         wanted = {name: value for name, value in given.items() if value is not None}
-        names = frozenset(wanted) & self._filters.keys()
+        names = frozenset(self._filters.keys() & wanted.keys())
         rows, count = self._statements(names, sort)
         found = await reader.all(rows, **wanted, size=page.size, skip=page.skip)
         if page.number == 1 and len(found) < page.size:
@@ -124,3 +124,15 @@ class Listing:
             count = select(func.count()).select_from(self._origin).where(*conditions)
             known = self._compiled[names, sort] = Query(rows), Query(count)
         return known
+
+
+def insert_numbered(table: Table) -> Query:
+    """An INSERT that takes every column but `number`, which counts by itself."""
+    values = {c.name: bindparam(c.name, type_=c.type) for c in table.columns if c.name != "number"}
+    return Query(insert(table).values(values))
+
+
+def update_fields(table: Table, names: Sequence[str], where: ColumnElement[bool]) -> Query:
+    """An UPDATE of those columns, each from a parameter `new_<name>`."""
+    columns = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    return Query(update(table).where(where).values(columns))

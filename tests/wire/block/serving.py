@@ -25,6 +25,9 @@ from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Publication
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.people.activity import UserActivity
+from parley.people.availability import Availabilities
+from parley.people.service import People
 from parley.store.core import Store
 from parley.wire.block.api import block_api
 from parley.wire.block.endpoint import Context
@@ -43,7 +46,12 @@ class Parts:
     bus: MemoryBus
 
 
-SERVICES: list[Callable[[Parts], Iterable[Any]]] = []
+def people_services(parts: Parts) -> Iterable[Any]:
+    """Users, and whether they are there."""
+    return People(), Availabilities(), UserActivity(parts.store)
+
+
+SERVICES: list[Callable[[Parts], Iterable[Any]]] = [people_services]
 """Each gives the services of a domain."""
 
 

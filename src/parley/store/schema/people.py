@@ -35,6 +35,7 @@ users = Table(
     text_column("role_name", null=True),
     text_column("status"),
     text_column("payload", null=True),
+    instant("registered_at", null=True),
     instant("ai_registered_at", null=True),
     instant("created_at"),
     instant("updated_at"),

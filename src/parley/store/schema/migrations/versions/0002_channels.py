@@ -35,6 +35,272 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "user_id", name=op.f("pk_availabilities")),
     )
     op.create_table(
+        "conversation_digests",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("filters", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("tokens_used", sa.BigInteger(), nullable=False),
+        sa.Column("generated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_conversation_digests_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "user_id", "filters", name=op.f("pk_conversation_digests")),
+    )
+    op.create_table(
+        "conversation_members",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("conversation_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=True),
+        sa.Column("unread_count", sa.BigInteger(), nullable=False),
+        sa.Column("last_read_at", sa.BigInteger(), nullable=True),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_conversation_members_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "conversation_id", "user_id", name=op.f("pk_conversation_members")),
+    )
+    op.create_index(
+        "ix_conversation_members_user", "conversation_members", ["app_id", "user_id"], unique=False
+    )
+    op.create_table(
+        "conversation_messages",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("conversation_id", sa.Text(), nullable=False),
+        sa.Column("context_id", sa.Text(), nullable=True),
+        sa.Column("parent_id", sa.Text(), nullable=True),
+        sa.Column("content", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.Text(), nullable=True),
+        sa.Column("target_id", sa.Text(), nullable=True),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("source_unique_id", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("edited_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_conversation_messages_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_conversation_messages")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_conversation_messages_app_id_id")),
+    )
+    op.create_index(
+        "ix_conversation_messages_parent", "conversation_messages", ["app_id", "parent_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversation_messages_source", "conversation_messages", ["app_id", "source_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversation_messages_target", "conversation_messages", ["app_id", "target_id"], unique=False
+    )
+    op.create_index(
+        "ix_conversation_messages_thread",
+        "conversation_messages",
+        ["app_id", "conversation_id", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_conversation_messages_idempotency",
+        "conversation_messages",
+        ["app_id", "conversation_id", "sender", "idempotency_key"],
+        unique=True,
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
+    op.create_table(
+        "conversation_summaries",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("conversation_id", sa.Text(), nullable=False),
+        sa.Column("prompt_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_id", sa.Text(), nullable=True),
+        sa.Column("must_rebuild", sa.Boolean(), nullable=False),
+        sa.Column("tokens_used", sa.BigInteger(), nullable=False),
+        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("generated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_conversation_summaries_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "app_id", "conversation_id", "prompt_id", name=op.f("pk_conversation_summaries")
+        ),
+    )
+    op.create_table(
+        "conversations",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("context_key", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("context_type", sa.Text(), nullable=True),
+        sa.Column("metadata", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("group_id", sa.Text(), nullable=True),
+        sa.Column("notify_roles", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.Text(), nullable=True),
+        sa.Column("source_alias", sa.Text(), nullable=True),
+        sa.Column("source_type", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("last_message_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_conversations_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_conversations")),
+        sa.UniqueConstraint("app_id", "context_key", name=op.f("uq_conversations_app_id_context_key")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_conversations_app_id_id")),
+    )
+    op.create_index("ix_conversations_group", "conversations", ["app_id", "group_id"], unique=False)
+    op.create_table(
+        "draft_messages",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("author_id", sa.Text(), nullable=True),
+        sa.Column("context_id", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_draft_messages_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_draft_messages")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_draft_messages_app_id_id")),
+    )
+    op.create_index(
+        "ix_draft_messages_author", "draft_messages", ["app_id", "author_id", "created_at"], unique=False
+    )
+    op.create_table(
+        "group_invites",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("inviter_id", sa.Text(), nullable=True),
+        sa.Column("max_uses", sa.BigInteger(), nullable=True),
+        sa.Column("uses_count", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_group_invites_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_group_invites")),
+        sa.UniqueConstraint("app_id", "code", name=op.f("uq_group_invites_app_id_code")),
+    )
+    op.create_index("ix_group_invites_group", "group_invites", ["app_id", "group_id"], unique=False)
+    op.create_table(
+        "group_users",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_group_users_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_group_users")),
+        sa.UniqueConstraint(
+            "app_id", "group_id", "user_id", name=op.f("uq_group_users_app_id_group_id_user_id")
+        ),
+    )
+    op.create_index("ix_group_users_user", "group_users", ["app_id", "user_id"], unique=False)
+    op.create_table(
+        "groups",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("unique_code", sa.Text(), nullable=False),
+        sa.Column("qcode", sa.Text(), nullable=True),
+        sa.Column("group_type", sa.Text(), nullable=True),
+        sa.Column("context_id", sa.Text(), nullable=True),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("source_alias", sa.Text(), nullable=True),
+        sa.Column("source_id", sa.Text(), nullable=True),
+        sa.Column("source_type", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_groups_app_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_groups")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_groups_app_id_id")),
+        sa.UniqueConstraint("app_id", "unique_code", name=op.f("uq_groups_app_id_unique_code")),
+    )
+    op.create_index("ix_groups_context", "groups", ["app_id", "context_id"], unique=False)
+    op.create_table(
+        "message_actions",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("control", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("response", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_message_actions_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_message_actions")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_message_actions_app_id_id")),
+    )
+    op.create_index("ix_message_actions_message", "message_actions", ["app_id", "message_id"], unique=False)
+    op.create_table(
         "message_files",
         sa.Column(
             "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -75,6 +341,20 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("expires_at IS NOT NULL"),
         postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_table(
+        "message_receipts",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("conversation_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("user_name", sa.Text(), nullable=True),
+        sa.Column("role_name", sa.Text(), nullable=True),
+        sa.Column("read_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_message_receipts_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "message_id", "user_id", name=op.f("pk_message_receipts")),
     )
     op.create_table(
         "notification_settings",
@@ -273,6 +553,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_tasks_user", "tasks", ["app_id", "user_unique_id", "created_at"], unique=False)
     op.create_table(
+        "unread_messages",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("conversation_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_unread_messages_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "app_id", "user_id", "conversation_id", "message_id", name=op.f("pk_unread_messages")
+        ),
+    )
+    op.create_index("ix_unread_messages_message", "unread_messages", ["app_id", "message_id"], unique=False)
+    op.create_table(
         "users",
         sa.Column(
             "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -286,6 +580,7 @@ def upgrade() -> None:
         sa.Column("role_name", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("registered_at", sa.BigInteger(), nullable=True),
         sa.Column("ai_registered_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
