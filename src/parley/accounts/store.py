@@ -6,7 +6,7 @@ import functools
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
-from parley.accounts.model import App, Credential, CredentialKind, Organization
+from parley.accounts.model import App, Credential, CredentialKind, Grant, Organization
 from parley.accounts.scope import AppScope, Change, Scope
 from parley.base.ids import AppId, CredentialId, OrganizationId
 from parley.base.paging import Order, Page, PageRequest
@@ -20,6 +20,7 @@ from parley.store.schema import tables as t
 _organizations = RowMap(Organization, t.organizations)
 _apps = RowMap(App, t.apps)
 _credentials = RowMap(Credential, t.credentials)
+_grants = RowMap(Grant, t.credentials)
 
 _INSERT_ORGANIZATION = SystemQuery(
     insert(t.organizations).values({c.name: bindparam(c.name) for c in t.organizations.columns})
@@ -38,6 +39,15 @@ _APP_ANYWHERE = SystemQuery(select(*_apps.columns).where(t.apps.c.id == bindpara
 _INSERT_CREDENTIAL = insert_row(t.credentials)
 _CREDENTIAL_BY_SECRET = SystemQuery(
     select(*_credentials.columns).where(t.credentials.c.secret_hash == bindparam("secret_hash"))
+)
+_GRANT = SystemQuery(
+    select(*_grants.columns, t.apps.c.id)
+    .select_from(t.credentials)
+    .outerjoin(
+        t.apps,
+        and_(t.apps.c.id == bindparam("app_id"), t.apps.c.organization_id == t.credentials.c.organization_id),
+    )
+    .where(t.credentials.c.secret_hash == bindparam("secret_hash"))
 )
 _CREDENTIALS = Query(
     select(*_credentials.columns)
@@ -66,7 +76,7 @@ _KEY_WITH_APP = SystemQuery(
     .join(t.apps, t.apps.c.id == t.credentials.c.app_id)
     .where(
         t.credentials.c.secret_hash == bindparam("secret_hash"),
-        t.credentials.c.kind.in_([kind.value for kind in _KEY_KINDS]),
+        or_(*(t.credentials.c.kind == kind.value for kind in _KEY_KINDS)),
     )
 )
 _SECRET_KEYS = Query(
@@ -169,6 +179,17 @@ async def credential_by_secret(database: Database, secret_hash: str) -> Credenti
     """Look a presented secret up, whoever's it is."""
     row = await database.one(_CREDENTIAL_BY_SECRET, secret_hash=secret_hash)
     return _credentials.read(row) if row else None
+
+
+async def grant_of_secret(
+    database: Database, secret_hash: str, app_id: AppId | None
+) -> tuple[Grant, AppId | None] | None:
+    """What a presented secret allows, and the app if it is one of the same organization."""
+    row = await database.one(_GRANT, secret_hash=secret_hash, app_id=app_id)
+    if row is None:
+        return None
+    *grant, found = row
+    return _grants.read(grant), found
 
 
 async def list_credentials(scope: Scope) -> list[Credential]:

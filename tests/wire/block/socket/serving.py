@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -212,3 +212,10 @@ async def serving_realtime(
         finally:
             for client in realtime.clients:
                 await client.close()
+
+
+async def until_turned(holds: Callable[[], bool]) -> None:
+    """Wait until the server has noticed something."""
+    async with asyncio.timeout(WAIT_S):
+        while not holds():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.005)

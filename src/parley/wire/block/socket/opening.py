@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from parley.accounts.keys import authenticate_key
 from parley.accounts.user_tokens import InvalidToken
 from parley.base.errors import ParleyError, Unauthenticated
@@ -18,6 +20,8 @@ from parley.stream.sockets import UpgradeRequest
 from parley.wire.block.errors import ConnectionFailed, ConnectionLimit
 from parley.wire.block.socket import frames as f
 from parley.wire.block.socket.session import KEPT_S, Identity, Session, Subscription
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
@@ -79,6 +83,11 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
     except ParleyError as failed:
         connection.fail(ConnectionFailed(failed.message), Close.REALTIME_FAILED)
         return
+    except Exception:
+        log.exception("connection_failed")
+        failure = ConnectionFailed("The connection could not be set up.")
+        connection.fail(failure, Close.REALTIME_FAILED)
+        return
     welcome: dict[str, Any] = {
         "type": "welcome",
         "v": 1,
@@ -119,7 +128,7 @@ async def _resume(
     before = session.connection
     if before is not None:
         server.detach(before, session)
-        before.session = None
+        before.session = session.connection = None
         before.socket.close(Close.REALTIME_TAKEN_OVER)
     session.identity = identity
     prepared: list[tuple[str, Subscription, Prepared]] = []

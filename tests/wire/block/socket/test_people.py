@@ -1,0 +1,131 @@
+"""Members and typing over sockets (`realtime-block.md` 7, 8.1), and channels opened by signatures (13)."""
+
+from __future__ import annotations
+
+import pytest
+
+from parley.base.clock import ManualClock
+from parley.channels.realtime.signatures import canonical, sign
+from tests.wire.block.socket.serving import Realtime, Refused, until_turned
+
+
+async def two(realtime: Realtime, channel: str = "presence:room"):
+    alice, bob = await realtime.connect("alice", name="Alice"), await realtime.connect("bob")
+    for client in (alice, bob):
+        await client.ask("subscribe", channel=channel)
+        assert (await client.until(type="presence"))["action"] == "sync"
+    return alice, bob
+
+
+async def test_entering_changing_leaving(realtime: Realtime):
+    alice, bob = await two(realtime)
+    entered = await alice.ask("presence.enter", channel="presence:room", data={"name": "Alice"})
+    for client in (alice, bob):
+        join = await client.until(type="presence", action="join")
+        assert join["member"] == entered["member"]
+    member = entered["member"]
+    assert (member["user_id"], member["status"], member["connections"]) == ("alice", "online", 1)
+    assert member["data"] == {"name": "Alice", "user_id": "alice", "status": "online"}
+    await alice.ask("presence.update", channel="presence:room", data={"status": "away"})
+    update = await bob.until(type="presence", action="update")
+    assert update["member"]["data"] == {"name": "Alice", "user_id": "alice", "status": "away"}
+    await alice.ask("presence.leave", channel="presence:room")
+    await bob.until(type="presence", action="leave")
+    left = [frame for frame in await alice.nothing_more() if frame.get("action") == "leave"]
+    assert not left  # the leaver does not get its own
+    assert (await bob.ask("presence.get", channel="presence:room"))["members"] == []
+
+
+async def test_nobody_is_somebody_else(realtime: Realtime):
+    alice, _ = await two(realtime)
+    with pytest.raises(Refused) as refused:
+        await alice.ask("presence.enter", channel="presence:room", data={"user_id": "bob"})
+    assert refused.value.code == "forbidden"
+
+
+async def test_leaving_a_channel_leaves_its_members(realtime: Realtime):
+    alice, bob = await two(realtime)
+    await alice.ask("presence.enter", channel="presence:room")
+    await alice.ask("unsubscribe", channel="presence:room")
+    await bob.until(type="presence", action="leave")
+
+
+async def test_a_clean_end_is_seen_at_once_and_a_broken_one_after_the_grace(
+    realtime: Realtime, clock: ManualClock
+):
+    alice, bob = await two(realtime)
+    carol = await realtime.connect("carol")
+    await carol.ask("subscribe", channel="presence:room")
+    for client in (alice, carol):
+        await client.ask("presence.enter", channel="presence:room")
+    await alice.close()
+    assert (await bob.until(type="presence", action="leave"))["member"]["user_id"] == "alice"
+    await carol.cut()
+    await until_turned(lambda: len(realtime.block.sockets.connections) == 1)
+    realtime.block.presence.turn()
+    assert not [frame for frame in await bob.nothing_more() if frame.get("action") == "leave"]
+    clock.advance(16)
+    realtime.block.presence.turn()
+    assert (await bob.until(type="presence", action="leave"))["member"]["user_id"] == "carol"
+
+
+async def test_typing(realtime: Realtime, clock: ManualClock):
+    alice, bob = await two(realtime, "chat:room")
+    await alice.ask("typing.start", channel="chat:room")
+    start = await bob.until(type="typing")
+    assert start == {
+        "type": "typing",
+        "channel": "chat:room",
+        "action": "start",
+        "user": {"user_id": "alice", "user_name": "Alice"},
+    }
+    await alice.ask("typing.stop", channel="chat:room")
+    stop = await bob.until(type="typing")
+    assert (stop["action"], stop["user"]["user_name"], "reason" in stop) == ("stop", "Alice", False)
+    await alice.ask("typing.start", channel="chat:room")
+    await bob.until(type="typing", action="start")
+    await alice.ask("publish", channel="chat:room", data={})
+    assert (await bob.until(type="typing", action="stop"))["reason"] == "message"
+    await alice.ask("typing.start", channel="chat:room")
+    await bob.until(type="typing", action="start")
+    clock.advance(7)
+    realtime.block.typing.turn()
+    assert (await bob.until(type="typing", action="stop"))["reason"] == "timeout"
+    await alice.ask("typing.start", channel="chat:room")
+    await bob.until(type="typing", action="start")
+    await alice.cut()
+    assert (await bob.until(type="typing", action="stop"))["reason"] == "disconnect"
+    assert not [frame for frame in alice.all if frame["type"] == "typing"]
+
+
+async def signed(realtime: Realtime, client, channel: str, user_id: str, **info: object) -> dict[str, object]:
+    data = {"user_id": user_id, "user_info": info}
+    signature = sign(realtime.keys.secret.encode(), client.welcome["socket_id"], channel, canonical(data))
+    return {"auth": f"{realtime.scope.app_id}:{signature}", "channel_data": data}
+
+
+async def test_a_signature_opens_a_channel_and_makes_a_member(realtime: Realtime):
+    alice = await realtime.connect("alice", "nothing")
+    with pytest.raises(Refused):
+        await alice.ask("subscribe", channel="presence:room")
+    shown = await signed(realtime, alice, "presence:room", "alice", name="Alice")
+    await alice.ask("subscribe", channel="presence:room", **shown)
+    join = await alice.until(type="presence", action="join")
+    assert join["member"]["data"]["name"] == "Alice"
+
+
+@pytest.mark.parametrize("wrong", ["socket", "channel", "user", "data"])
+async def test_a_signature_for_something_else_opens_nothing(realtime: Realtime, wrong: str):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    client = bob if wrong == "socket" else alice
+    shown = await signed(
+        realtime,
+        client,
+        "presence:other" if wrong == "channel" else "presence:room",
+        "bob" if wrong == "user" else "alice",
+    )
+    if wrong == "data":
+        shown["channel_data"] = {"user_id": "alice", "user_info": {"admin": True}}
+    with pytest.raises(Refused) as refused:
+        await alice.ask("subscribe", channel="presence:room", **shown)
+    assert refused.value.code == "unauthorized_channel"  # though a grant would have opened it
