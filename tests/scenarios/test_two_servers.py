@@ -13,7 +13,7 @@ from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Chat, Room
 from tests.scenarios.servers import Cluster, Server, cluster, master_key
 from tests.services import postgres_server, redis_server
-from tests.wire.realtimekit.client.peer import Peer
+from tests.wire.realtimekit.client.peer import Peer, Refused
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,36 @@ async def test_a_rest_call_reaches_a_session_on_the_other_server(
         )
     await host.close()
     await guest.close()
+
+
+async def test_a_new_title_and_status_reach_a_session_on_the_other_server(
+    shared: Cluster, pair: tuple[Server, Server]
+) -> None:
+    demo = shared.demo()
+    host = await Peer.join(pair[0].url, demo["links"][0]["token"])
+    client = Cloudflare(api_token=shared.token, base_url=f"{pair[1].url}/client/v4")
+    app_id = client.realtime_kit.apps.get(account_id=shared.account).data[0].id
+    here = {"account_id": shared.account, "app_id": app_id}
+
+    client.realtime_kit.meetings.update_meeting_by_id(
+        demo["meeting_id"], **here, title="Renamed elsewhere", status="INACTIVE"
+    )
+
+    title, deadline = "", time.monotonic() + 10
+    while title != "Renamed elsewhere" and time.monotonic() < deadline:
+        title = (await host.ask(Room.GET_ROOM)).room.title
+        await asyncio.sleep(0.02)
+    assert title == "Renamed elsewhere"
+    session = client.realtime_kit.active_session.get_active_session(demo["meeting_id"], **here)
+    assert session.data.meeting_display_name == "Renamed elsewhere"
+    for server in pair:
+        late = await Peer.connect(server.url, demo["links"][1]["token"])
+        with pytest.raises(Refused, match="Meeting is inactive"):
+            await late.enter()
+        await late.close()
+    assert host.is_open
+    assert (await host.ask(Room.GET_PEERS)).peers[0].peer_id == host.id
+    await host.close()
 
 
 @pytest.mark.faults
