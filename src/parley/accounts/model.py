@@ -82,3 +82,14 @@ class Credential(msgspec.Struct, frozen=True):
     created_at: datetime
     sealed_secret: bytes | None = None
     """The secret, encrypted, of the kinds whose secret also signs."""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The part of a credential that decides about a request."""
+
+    id: CredentialId
+    organization_id: OrganizationId
+    kind: CredentialKind
+    rights: list[Right]
+    expires_at: datetime | None
+    revoked_at: datetime | None

@@ -157,9 +157,25 @@ async def authenticate(base: Store, kind: CredentialKind, secret: str) -> Scope:
     Raises:
         Unauthenticated: unknown, of another kind, expired or revoked.
     """
-    found = await store.credential_by_secret(base.database, secret_hash(secret))
-    if found is None or found.kind is not kind or found.revoked_at is not None:
+    scope, _ = await authenticate_for_app(base, kind, secret, None)
+    return scope
+
+
+async def authenticate_for_app(
+    base: Store, kind: CredentialKind, secret: str, app_id: AppId | None
+) -> tuple[Scope, AppScope | None]:
+    """The same, and the scope inside an app of the same organization; None when there is no such app.
+
+    One look-up for both, for it precedes every request. Nothing is remembered: a revoked secret stops working
+    at once, whichever process revoked it.
+    """
+    found = await store.grant_of_secret(base.database, secret_hash(secret), app_id)
+    if found is None:
         raise Unauthenticated("Unauthorized")
-    if found.expires_at is not None and found.expires_at <= base.clock.now():
+    grant, known_app = found
+    if grant.kind is not kind or grant.revoked_at is not None:
         raise Unauthenticated("Unauthorized")
-    return Scope(base, found.organization_id, f"credential:{found.id}", frozenset(found.rights))
+    if grant.expires_at is not None and grant.expires_at <= base.clock.now():
+        raise Unauthenticated("Unauthorized")
+    scope = Scope(base, grant.organization_id, f"credential:{grant.id}", frozenset(grant.rights))
+    return scope, None if known_app is None else scope.app(known_app)

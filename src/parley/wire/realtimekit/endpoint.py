@@ -190,7 +190,13 @@ _encode = msgspec.json.Encoder().encode
 async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Request) -> dict[str, Any]:
     """Check in order, and gather what the route takes."""
     path = request.path_params
-    scope = await accounts.authenticate(context.store, CredentialKind.API_TOKEN, _secret(context, request))
+    app_id = path["app_id"] if endpoint.is_in_app else ""
+    scope, app_scope = await accounts.authenticate_for_app(
+        context.store,
+        CredentialKind.API_TOKEN,
+        _secret(context, request),
+        AppId(app_id) if is_uuid(app_id) else None,
+    )
     if path["account_id"] != scope.organization_id:
         raise NotAllowed("This token is for another account")
     if endpoint.method != "GET" and Right.WRITE not in scope.rights:
@@ -202,15 +208,14 @@ async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Req
             shown = "id" if len(endpoint.ids) == 1 else name
             raise Invalid(f'"{shown}" must be a valid GUID', field=shown)
         path[name] = path[name].lower()
-    arguments: dict[str, Any] = {}
-    if endpoint.is_in_app:
-        app_scope = await _enter_app(scope, path["app_id"])
-        arguments["call"] = AppCall(context, app_scope)
-    else:
-        arguments["call"] = Call(context, scope)
+    if endpoint.is_in_app and app_scope is None:
+        raise NotFound(f"No app found with id {app_id}")
+    arguments: dict[str, Any] = {
+        "call": Call(context, scope) if app_scope is None else AppCall(context, app_scope)
+    }
     for name in endpoint.takes:
         load = endpoint.loads.get(name)
-        if load is not None:
+        if load is not None and app_scope is not None:
             arguments[name] = await load(app_scope, path)
         elif name == "query":
             arguments[name] = read_query(request.query, endpoint.query)
@@ -223,13 +228,6 @@ async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Req
 
 async def _load_meeting(scope: AppScope, path: Mapping[str, str]) -> Meeting:
     return await meetings.get_meeting(scope, MeetingId(path["meeting_id"]))
-
-
-async def _enter_app(scope: Scope, app_id: str) -> AppScope:
-    if not is_uuid(app_id):
-        raise NotFound(f"No app found with id {app_id}")
-    app = await accounts.get_app(scope, AppId(app_id))
-    return scope.app(app.id)
 
 
 def _secret(context: RealtimeKitContext, request: Request) -> str:
