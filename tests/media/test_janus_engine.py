@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -63,6 +64,18 @@ async def offering() -> AsyncIterator[tuple[RTCPeerConnection, str]]:
         await connection.close()
 
 
+async def halt(pid: int) -> None:
+    """Stop a program, and wait until each of its threads has stopped, which takes a moment."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def running() -> str:
+        states = [(each / "stat").read_text().rpartition(")")[2].split()[0] for each in tasks.iterdir()]
+        return "" if set(states) == {"T"} else f"threads are {states}"
+
+    tasks = Path(f"/proc/{pid}/task")
+    await until(running)
+
+
 async def connect(room: MediaRoom, closed: list[str], name: str) -> None:
     """Open a send transport whose end is noted in `closed`."""
     async with offering() as (_, offer):
@@ -101,6 +114,24 @@ async def test_closed_room_can_be_made_again():
         assert again is not room
         with pytest.raises(TransportGone):
             await room.open_sender("v=0", label="alice", on_closed=lambda: None)
+
+
+async def test_a_transport_that_is_lost_while_it_is_opened_is_an_error_and_nothing_else():
+    """Its owner was told of the end of a transport that it had not got yet."""
+    ends: list[str] = []
+    async with running() as engine, offering() as (_, offer):
+        room = await engine.open_room("one")
+        assert engine.pid is not None
+        await halt(engine.pid)
+        opening = asyncio.create_task(
+            room.open_sender(offer, label="alice", on_closed=lambda: ends.append("alice"))
+        )
+        await until(lambda: "" if engine.status().transports else "not begun")
+        os.kill(engine.pid, signal.SIGKILL)
+
+        with pytest.raises(MediaError):
+            await opening
+        assert ends == []
 
 
 async def test_engine_that_is_not_running_is_unavailable():
@@ -163,7 +194,7 @@ async def test_hung_janus_is_replaced(monkeypatch):
 @pytest.mark.faults
 async def test_requests_fail_at_once_when_janus_dies():
     async with control() as (process, client):
-        os.kill(process.child.pid, signal.SIGSTOP)
+        await halt(process.child.pid)
         waiting = [asyncio.create_task(client.request("keepalive")) for _ in range(5)]
         await asyncio.sleep(0)
 
@@ -179,7 +210,7 @@ async def test_requests_fail_at_once_when_janus_dies():
 @pytest.mark.faults
 async def test_silent_janus_makes_a_request_fail_in_time():
     async with control() as (process, client):
-        os.kill(process.child.pid, signal.SIGSTOP)
+        await halt(process.child.pid)
         try:
             with pytest.raises(MediaError, match="did not answer"):
                 await client.request("keepalive", timeout_s=0.05)
@@ -202,7 +233,7 @@ async def test_handle_of_a_caller_who_stopped_waiting_is_detached():
             return answer
 
         client.request = watch
-        os.kill(process.child.pid, signal.SIGSTOP)
+        await halt(process.child.pid)
         attach = asyncio.create_task(client.attach("impatient", lambda message: None))
         await asyncio.wait({attach}, timeout=0.05)
         attach.cancel()

@@ -40,6 +40,7 @@ from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
 from parley.server.lean import without
+from parley.server.network import media_obstacle, unknown_interfaces
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.engine.sqlite import SqliteDatabase
@@ -133,7 +134,7 @@ class Parley:
         self.settings = settings
         self.public_url = public_url
         self.media_problem: str | None = None
-        """Why there is no media engine, if there is none."""
+        """Why nobody hears or sees anybody, if so."""
 
     async def __aenter__(self) -> Parley:
         """Open; what was opened is closed again when something fails."""
@@ -257,6 +258,12 @@ class Parley:
         except MediaUnavailable as missing:
             self.media_problem = missing.message
             log.warning("no_media_engine", reason=missing.message)
+            return pool
+        self.media_problem = media_obstacle(settings)
+        if self.media_problem:
+            log.warning("media_unreachable", reason=self.media_problem)
+        if mistake := unknown_interfaces(settings):
+            log.warning("media_interfaces_ignored", reason=mistake)
         return pool
 
     async def _open_relay(self, stack: AsyncExitStack) -> IceOptions:

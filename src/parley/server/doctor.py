@@ -15,6 +15,7 @@ from parley.base.settings import Settings
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
 from parley.server.app import open_store
+from parley.server.network import media_interfaces, media_obstacle, unknown_interfaces
 from parley.server.serve import LOOPBACK, public_url
 from parley.web.files import DIST
 
@@ -105,39 +106,32 @@ async def _media(settings: Settings) -> list[Finding]:
 
 async def _ports(settings: Settings) -> list[Finding]:
     """Send a datagram to each of our own addresses on a media port: firewalls on this host show up."""
-    addresses = settings.media_interfaces or tuple(_own_addresses())
-    if not addresses:
-        return [
-            Finding(
-                "bad",
-                "network",
-                "this machine has no address but loopback, which the media engine cannot use",
-            )
-        ]
+    if not settings.media:
+        return []
+    obstacle = media_obstacle(settings)
+    if obstacle:
+        return [Finding("bad", "network", obstacle)]
+    mistake = unknown_interfaces(settings)
+    findings = [Finding("bad", "media interfaces", mistake)] if mistake else []
     first, last = settings.rtp_port_range
-    findings = []
-    for address in addresses:
+    usable = media_interfaces(settings)
+    for address in (each.address for each in usable):
         try:
             reached = await asyncio.to_thread(_udp_round_trip, address, first, last)
         except OSError:
-            continue  # an interface name or prefix, or an address that is gone
+            continue  # every port is in use, by a running server perhaps
         if reached:
             findings.append(Finding("good", "media ports", f"UDP {first}-{last} reach {address} from here"))
         else:
             sentence = f"UDP {first}-{last} on {address} are blocked; open them or choose --rtp-ports."
             findings.append(Finding("bad", "media ports", sentence))
+    if all(each.is_private for each in usable) and not settings.media_addresses:
+        sentence = (
+            f"{usable[0].address} is a private address: browsers outside of its network need "
+            "--media-addresses with the public one, and the media ports forwarded to here."
+        )
+        findings.append(Finding("note", "media address", sentence))
     return findings
-
-
-def _own_addresses() -> list[str]:
-    """The address packets to the outside leave from; no packet is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: connecting a datagram socket only picks a route
-        except OSError:
-            return []
-        address: str = probe.getsockname()[0]
-    return [] if address.startswith("127.") else [address]
 
 
 def _udp_round_trip(address: str, first: int, last: int) -> bool:

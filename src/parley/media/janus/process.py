@@ -21,8 +21,15 @@ INSTALL_HINT = (
 READY_TIMEOUT_S = 15.0
 """Janus answers 0.1 s after the start on an idle machine."""
 _LEVELS = {"[FATAL]": logging.CRITICAL, "[ERR]": logging.ERROR, "[WARN]": logging.WARNING}
-_CHOSEN = (" has been disabled", "Reclaim session timeouts have been disabled")
-"""Warnings about what our own configuration says."""
+_EVERYDAY = (
+    " has been disabled",  # our own configuration
+    "Reclaim session timeouts have been disabled",  # so too
+    "you didn't specify any STUN server",  # `parley doctor` tells of private addresses
+    "Couldn't find any address!",  # the server says so in its own words
+    "Hashing algorithm not the one we expected",  # fingerprints that some clients add to the usual one
+    "Failed to add some remote candidates",  # of kinds that Janus does not use, which every browser offers
+)
+"""Parts of warnings that nobody has to act on."""
 
 
 def find_binary(options: JanusOptions) -> str:
@@ -181,7 +188,7 @@ class JanusProcess:
 
 def level_of(line: str) -> int:
     """Level of our log for a line of Janus, which marks only what is worth more than INFO."""
-    if any(words in line for words in _CHOSEN):
+    if any(words in line for words in _EVERYDAY):
         return logging.DEBUG
     mark = line.partition(" ")[0]
     return _LEVELS.get(mark, logging.DEBUG)

@@ -45,7 +45,8 @@ class JanusTransport:
     """A peer connection between one browser and Janus.
 
     It ends in one of two ways: by `close`, silently, or by losing its peer or its engine, which is
-    told once through `on_closed`. After the end every call raises `TransportGone`.
+    told once through `on_closed`, unless its owner has not got it yet. After the end every call raises
+    `TransportGone`.
     """
 
     def __init__(self, room: Room, transport_id: str, label: str, on_closed: Callable[[], None]) -> None:
@@ -54,12 +55,23 @@ class JanusTransport:
         self._label = label
         self._on_closed = on_closed
         self._attached: JanusHandle | None = None
+        self._is_handed_over = False
         self._ended = False
 
     @property
     def id(self) -> str:
         """Unique in the room."""
         return self._id
+
+    def hand_over(self) -> None:
+        """The owner gets it now.
+
+        Raises:
+            TransportGone: it was lost while it was opened; the owner need not be told twice.
+        """
+        if self._ended:
+            raise TransportGone("This media transport is closed.")
+        self._is_handed_over = True
 
     async def close(self) -> None:
         """Release the transport without calling `on_closed`; may be called twice."""
@@ -73,6 +85,8 @@ class JanusTransport:
         log.info("Media transport %s (%s) ended: %s", self._id, self._label, reason)
         if self._attached is not None:
             self._room.run_in_background(self._attached.detach())
+        if not self._is_handed_over:
+            return
         try:
             self._on_closed()
         except Exception:

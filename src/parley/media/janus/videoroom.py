@@ -87,6 +87,7 @@ class JanusRoom:
         self._senders[transport.id] = transport
         try:
             answer = await transport.open(self._client, offer_sdp)
+            transport.hand_over()
         except BaseException:
             await transport.close()
             raise
@@ -101,6 +102,7 @@ class JanusRoom:
         self._receivers[transport.id] = transport
         try:
             answer = await transport.open(self._client, self._dummy_feed, offer_sdp)
+            transport.hand_over()
         except BaseException:
             await transport.close()
             raise
