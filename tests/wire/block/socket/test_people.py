@@ -6,7 +6,7 @@ import pytest
 
 from parley.base.clock import ManualClock
 from parley.channels.realtime.signatures import canonical, sign
-from tests.wire.block.socket.serving import Realtime, Refused, until_turned
+from tests.wire.block.socket.serving import Realtime, Refused, pass_time, until_turned
 
 
 async def two(realtime: Realtime, channel: str = "presence:room"):
@@ -62,10 +62,10 @@ async def test_a_clean_end_is_seen_at_once_and_a_broken_one_after_the_grace(
     assert (await bob.until(type="presence", action="leave"))["member"]["user_id"] == "alice"
     await carol.cut()
     await until_turned(lambda: len(realtime.block.sockets.connections) == 1)
-    realtime.block.presence.turn()
+    pass_time(realtime)
     assert not [frame for frame in await bob.nothing_more() if frame.get("action") == "leave"]
     clock.advance(16)
-    realtime.block.presence.turn()
+    pass_time(realtime)
     assert (await bob.until(type="presence", action="leave"))["member"]["user_id"] == "carol"
 
 

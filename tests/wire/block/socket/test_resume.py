@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parley.base.clock import ManualClock
-from tests.wire.block.socket.serving import Realtime, until_turned
+from tests.wire.block.socket.serving import Realtime, pass_time, until_turned
 
 
 async def lose(realtime: Realtime, client) -> None:
@@ -122,10 +122,10 @@ async def test_members_do_not_see_a_short_absence(realtime: Realtime, clock: Man
     await bob.until(type="presence", action="join")
     await lose(realtime, alice)
     clock.advance(16 if is_late else 14)
-    realtime.block.presence.turn()
+    pass_time(realtime)
     back = await realtime.connect("alice", resume=realtime.resume_of(alice))
     clock.advance(20)
-    realtime.block.presence.turn()
+    pass_time(realtime)
     seen = [frame["action"] for frame in await bob.nothing_more() if frame["type"] == "presence"]
     assert seen == (["sync", "leave", "join"] if is_late else ["sync"])
     (member,) = (await back.ask("presence.get", channel="presence:room"))["members"]
