@@ -290,7 +290,7 @@ class Presence:
                 latest = self._latest_leave(roster, entry.user_id, (stamp, by.name), *change)
                 is_origin = latest == self._me.name
             if change[0] is Action.LEAVE and is_origin:
-                self._remember_left(roster, entry.user_id)
+                self._remember_left(roster, entry.user_id, is_of_dead=by is None)
             self._changed(roster, *change, is_origin=is_origin)
         if not roster.is_wanted:
             self._settle(roster)
@@ -308,8 +308,8 @@ class Presence:
         latest[user_id] = max(latest.get(user_id, leave), leave)
         return leave[1]
 
-    def _remember_left(self, roster: Roster, user_id: str) -> None:
-        if roster.sharing is not None and roster.sharing.peers:
+    def _remember_left(self, roster: Roster, user_id: str, *, is_of_dead: bool) -> None:
+        if roster.sharing is not None and (roster.sharing.peers or is_of_dead):
             self._left[roster.key, user_id] = None
             self._left.move_to_end((roster.key, user_id))
             if len(self._left) > RECENT:
