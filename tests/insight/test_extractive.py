@@ -15,6 +15,7 @@ from parley.insight.engines.extractive import (
     ExtractiveEngine,
     summary,
 )
+from parley.insight.extract.sentences import MAX_CHARS, MAX_MESSAGE_CHARS, newest
 from parley.insight.extract.words import words
 from parley.insight.model import ConversationSummary, Message
 from parley.insight.ports import DigestEntry, DigestMaterial, SummaryMaterial
@@ -264,3 +265,16 @@ async def test_a_digest_tells_urgent_conversations_first() -> None:
     made = await make_digest(ExtractiveEngine(), DigestMaterial(entries, START), user_id="u")
     assert made.value.categories.urgent == ["b"]
     assert re.match(r"Launch: urgent: call me\nGarden: \w+: ", made.value.summary)
+
+
+def test_of_endless_conversations_the_newest_part_counts() -> None:
+    """Whoever may write without limit could keep a processor busy otherwise."""
+    flood = tuple(said("Mallory", "noise. " * 2_000, place=n) for n in range(2_000))
+    last = said("Ada", "The bridge over the river stays closed until the end of March.", place=2_000)
+    kept = newest((*flood, last))
+    assert kept[-1] == last
+    assert sum(min(len(one.text), MAX_MESSAGE_CHARS) for one in kept) < MAX_CHARS + MAX_MESSAGE_CHARS
+
+
+def test_conversations_of_usual_size_count_as_a_whole() -> None:
+    assert newest(LAUNCH) == LAUNCH

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from parley.base.text import clean_line
 from parley.insight import prompts
 from parley.insight.answers import Made, ask, read_object
 from parley.insight.model import MAX_ITEMS, MAX_SUMMARY_CHARS, ConversationSummary, Items, tidy, tidy_items
@@ -60,7 +61,7 @@ async def make_digest(
         return Made(digest_by_rule(material), 0, engine.name, 0)
     values = {
         "summaries": prompts.summaries_block(material.entries) if engine.capabilities.is_model else "",
-        "user_role": user_role or "participant",
+        "user_role": clean_line(user_role, limit=prompts.MAX_NAME_CHARS) or "participant",
     }
     prompt = Prompt(
         id=prompts.CONVERSATION_DIGEST,

@@ -17,7 +17,7 @@ from parley.insight.extract.condense import line, within
 from parley.insight.extract.cues import decisions, promises
 from parley.insight.extract.mood import mood
 from parley.insight.extract.rank import Ranking
-from parley.insight.extract.sentences import MAX_MESSAGES, Sentence, language_of, length, sentences
+from parley.insight.extract.sentences import Sentence, language_of, length, newest, sentences
 from parley.insight.extract.topics import topics
 from parley.insight.extract.words import function_words, words
 from parley.insight.model import EMPTY, MAX_SUMMARY_CHARS, ConversationSummary, Sentiment, tidy, tidy_items
@@ -47,8 +47,8 @@ EARLIER_BOOST = 1.5
 """Points of the previous summary stand for many messages."""
 DIGEST_CONVERSATIONS = 5
 """Told in the text of a digest."""
-IN_THREAD = 300
-"""Messages from which on the work leaves the event loop."""
+IN_THREAD_CHARS = 30_000
+"""From which on the work leaves the event loop: some 20 ms."""
 AT_ONCE = 2
 """Such works at the same time; the threads are also those of others."""
 
@@ -85,7 +85,7 @@ class ExtractiveEngine:
         material = prompt.material
         if isinstance(material, DigestMaterial):
             answer: msgspec.Struct = digest(material)
-        elif len(material.messages) < IN_THREAD:
+        elif sum(len(one.text) for one in material.messages) < IN_THREAD_CHARS:
             answer = summary(material)
         else:
             answer = await self._in_thread(material)
@@ -107,7 +107,7 @@ def summary(material: SummaryMaterial) -> ConversationSummary:
     """The summary of a conversation, or of what came after the previous one together with that."""
     previous = material.previous or EMPTY
     spoken = language_of(material.messages)
-    said = sentences(material.messages[-MAX_MESSAGES:], spoken)
+    said = sentences(newest(material.messages), spoken)
     if not said and not previous.overall_summary:
         return _wordless(material)
     earlier = _told_before(previous)

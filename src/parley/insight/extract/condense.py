@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parley.insight.extract.rank import Ranking
-from parley.insight.extract.sentences import MAX_MESSAGES, Sentence, language_of, sentences
+from parley.insight.extract.sentences import Sentence, language_of, newest, sentences
 from parley.insight.extract.words import function_words
 from parley.insight.model import Message
 
@@ -13,7 +13,7 @@ from parley.insight.model import Message
 def condensed(messages: Sequence[Message], limit: int) -> list[str]:
     """The sentences that say most, in order, each with its speaker: about `limit` words."""
     spoken = language_of(messages)
-    said = sentences(messages[-MAX_MESSAGES:], spoken)
+    said = sentences(newest(messages), spoken)
     ranking = Ranking.of(said, function_words([one.words for one in said], spoken))
     return [line(one) for one in within(ranking, limit)]
 

@@ -13,8 +13,9 @@ from parley.insight.extract.words import language, words
 from parley.insight.model import Message
 
 MAX_MESSAGES = 20_000
+MAX_CHARS = 2_000_000
 """The newest of more; keeps any conversation within seconds."""
-MAX_MESSAGE_CHARS = 20_000
+MAX_MESSAGE_CHARS = 8_000
 MAX_NAME_CHARS = 100
 MAX_SENTENCE_WORDS = 60
 """Longer ones (speech without punctuation) are cut where a pause is likely."""
@@ -56,6 +57,16 @@ class Sentence(NamedTuple):
     def is_question(self) -> bool:
         """Whether it ends as one."""
         return self.text.endswith(_QUESTION)
+
+
+def newest(messages: Sequence[Message]) -> Sequence[Message]:
+    """The newest messages within the bounds of this module."""
+    left = MAX_CHARS
+    start = len(messages)
+    while start > max(0, len(messages) - MAX_MESSAGES) and left > 0:
+        start -= 1
+        left -= min(len(messages[start].text), MAX_MESSAGE_CHARS)
+    return messages[start:]
 
 
 def language_of(messages: Sequence[Message]) -> str | None:
