@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from parley.accounts import service as accounts
+from parley.accounts.events import AppSettingsChanged
 from parley.accounts.model import CredentialKind
 from parley.accounts.scope import Scope
 from parley.base.clock import SystemClock
@@ -24,6 +25,7 @@ from parley.base.settings import Settings
 from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus
 from parley.channels.files import ChatFiles
+from parley.channels.realtime.tokens import ConnectionTokens
 from parley.media.coturn import CoturnOptions, CoturnProcess
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
@@ -36,6 +38,7 @@ from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.server.block import RealTimeBlock
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
@@ -56,6 +59,7 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 log = structlog.get_logger(__name__)
+SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, AppSettingsChanged)
 EVENTS_TOPIC = "announced"
 """Bus topic of events that other servers act on."""
 
@@ -166,9 +170,21 @@ class Parley:
         tokens = self.tokens = await ParticipantTokens.of_store(
             store, lifetime=timedelta(days=settings.token_days)
         )
-        placement = Placement(bus, new_uuid())
+        node_id = new_uuid()
+        placement = Placement(bus, node_id)
         registry = self.registry = MeetingRegistry(store, pool, tokens, placement)
         self.live = RoutedMeetings(registry, bus)
+        http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
+        stack.push_async_callback(http.close)
+        self.block = RealTimeBlock(
+            store,
+            bus,
+            http,
+            node_id,
+            await ConnectionTokens.of_store(store),
+            is_alone=not settings.redis_url,
+            rate_limits=settings.rate_limits,
+        )
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         links = SignedLinks(
@@ -176,8 +192,6 @@ class Parley:
         )
         files = ChatFiles(store, links, max_bytes=settings.chat_file_mb * 1_000_000)
         self.sockets = ClientSockets(registry, auth, bus, rate_limits=settings.rate_limits)
-        http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
-        stack.push_async_callback(http.close)
         signer = self.signer = await Signer.load(store)
         deliveries = Deliveries(store, RealtimeKitPayloads(), http, signer)
         deliveries.register()
@@ -198,6 +212,7 @@ class Parley:
         stack.push_async_callback(registry.stop)
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
+        await self.block.start(stack)
         housekeeping = Housekeeping(files)
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
@@ -206,12 +221,14 @@ class Parley:
         """Let every server hear what any of them announced."""
 
         def publish(item: Announced) -> None:
-            if isinstance(item.event, MeetingUpdated | ParticipantRemoved):
+            if isinstance(item.event, SHARED_EVENTS):
                 self.bus.publish(EVENTS_TOPIC, f"{name_of(item.event)} {encode(item.event)}".encode())
 
         def heard(payload: bytes) -> None:
             name, _, body = payload.decode().partition(" ")
-            self.registry.heard(decode(name, body))
+            happened = decode(name, body)
+            self.registry.heard(happened)
+            self.block.heard(happened)
 
         self.store.outbox.listen(publish)
         subscription = await self.bus.subscribe(EVENTS_TOPIC, heard)
@@ -286,7 +303,7 @@ class Parley:
 
     def socket_routes(self) -> dict[str, Route]:
         """Where sockets are accepted."""
-        return {"/ws": self.sockets.route}
+        return {"/ws": self.sockets.route, **self.block.socket_routes()}
 
 
 def _random_key() -> bytes:

@@ -15,6 +15,9 @@ from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
 from parley.wire.asgi import ByPrefix
+from parley.wire.block.api import block_api
+from parley.wire.block.api import endpoints as block_endpoints
+from parley.wire.block.gate import BlockGate
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
@@ -71,7 +74,8 @@ def build_asgi(
         openapi_config=None,
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
-    return StripPrefix(ClientCors(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=app)))
+    pages_and_apis = ClientCors(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=app))
+    return StripPrefix(BlockGate(block_api(parley.block.context), block_endpoints(), pages_and_apis))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
