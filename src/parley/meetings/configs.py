@@ -21,6 +21,8 @@ Uri = Annotated[str, Meta(pattern=URI_PATTERN, max_length=2048, extra_json_schem
 Pixels = Annotated[float, Meta(ge=1, le=1920, multiple_of=1)]
 _SECRETS = ("access_key", "secret", "password", "private_key")
 _PURPOSE = "storage_config"
+_STORAGE_KEY = '"storage_config"'
+"""As it stands in every stored config that holds a storage."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +187,7 @@ def shown_form(stored: dict[str, Any]) -> dict[str, Any]:
 
 def shown_json(stored: str) -> msgspec.Raw:
     """`shown_form` of the stored text, as JSON; what holds no storage is not even read."""
-    if f'"{_PURPOSE}"' not in stored:
+    if _STORAGE_KEY not in stored:
         return msgspec.Raw(stored)
     return msgspec.Raw(msgspec.json.encode(shown_form(msgspec.json.decode(stored))))
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parley.base.errors import Invalid
+from parley.wire.realtimekit import reading
 from parley.wire.realtimekit.active_session import PollBody
 from parley.wire.realtimekit.meetings import MeetingBody, MeetingQuery
 from parley.wire.realtimekit.participants import ParticipantBody
@@ -191,3 +195,9 @@ def test_a_range_upside_down_is_refused():
     with pytest.raises(Invalid, match='"start_time" must not be after "end_time"'):
         time_range("2026-01-02", "2026-01-01")
     assert time_range("2026-01-01", "2026-01-01") == (datetime(2026, 1, 1, tzinfo=UTC),) * 2
+
+
+@given(st.text(alphabet="ab%+&=;[]2f0 ü"))
+def test_a_query_is_split_as_the_standard_library_does(text):
+    raw = text.encode()
+    assert list(reading._pairs(raw)) == parse_qsl(raw.decode("latin-1"))
