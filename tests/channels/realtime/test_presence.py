@@ -298,6 +298,14 @@ def test_nothing_ends_before_a_process_that_stood_still_has_read_its_sockets(
     assert one.actions == ["join ann"]
 
 
+def test_change_names_the_connection_that_caused_it(one: Process) -> None:
+    one.presence.enter(APP, ROOM, "s1", "ann", None)
+    one.presence.enter(APP, ROOM, "s2", "ann", None)
+    one.presence.leave(APP, ROOM, "s1")
+    one.presence.drop("s2")
+    assert [change.session_id for change in one.changes] == ["s1", "s2", "s1", "s2"]
+
+
 # --- snapshots and interest ---------------------------------------------------------------------
 
 

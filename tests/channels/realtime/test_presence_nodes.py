@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from parley.base.clock import ManualClock
+from parley.base.errors import Unavailable
 from parley.base.ids import AppId
 from parley.bus.redis import RedisBus
 from parley.channels.realtime import presence_nodes
@@ -57,6 +58,7 @@ async def test_others_see_join_update_and_leave(two: tuple[Process, Process], cl
     a.presence.leave(APP, ROOM, "s1")
     await cluster.settle()
     assert b.actions == a.actions == ["join ann", "update ann", "leave ann"]
+    assert [change.session_id for change in a.changes + b.changes] == ["s1"] * 3 + [None] * 3
     assert (a.reported, b.reported) == (a.actions, [])
     assert b.seen(APP, ROOM) == {}
 
@@ -109,6 +111,16 @@ async def test_process_that_does_not_answer_delays_a_snapshot_but_does_not_preve
     await cluster.pass_time(3)
     assert b.actions == ["join ann"]
     b.check()
+
+
+async def test_stopping_ends_the_wait_for_a_snapshot(cluster: Cluster) -> None:
+    a, b = await cluster.add("a"), await cluster.add("b")
+    cluster.cut(a)
+    waiting = asyncio.create_task(b.presence.watch(APP, ROOM))
+    await cluster.settle()
+    await b.presence.stop()
+    with pytest.raises(Unavailable):
+        await waiting
 
 
 async def test_members_before_the_process_knew_of_others_are_exchanged(cluster: Cluster) -> None:

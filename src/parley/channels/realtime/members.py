@@ -50,6 +50,8 @@ class PresenceChange(msgspec.Struct, frozen=True):
     """As it is now; for a leave, as it was last."""
     is_origin: bool
     """True in the one process that tells the world outside (webhooks)."""
+    session_id: str | None = None
+    """The connection that caused it, when it is of this process: a leaver does not want its own leave."""
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode  # the same data is the same bytes

@@ -273,7 +273,7 @@ class Presence:
             was_left = place in self._left
             self._left.pop(place, None)
             is_origin = is_origin or (was_left and not is_join)
-        self._changed(roster, *change, is_origin=is_origin)
+        self._changed(entry, by, *change, is_origin=is_origin)
 
     def remove(self, entry: Entry, *, by: Node | None, stamp: int = 0, is_reporter: bool = False) -> None:
         """An entry is gone, as a node says; None: because its node is dead or has forgotten it.
@@ -291,7 +291,7 @@ class Presence:
                 is_origin = latest == self._me.name
             if change[0] is Action.LEAVE and is_origin:
                 self._remember_left(roster, entry.user_id, is_of_dead=by is None)
-            self._changed(roster, *change, is_origin=is_origin)
+            self._changed(entry, by, *change, is_origin=is_origin)
         if not roster.is_wanted:
             self._settle(roster)
 
@@ -315,10 +315,14 @@ class Presence:
             if len(self._left) > RECENT:
                 self._left.popitem(last=False)
 
-    def _changed(self, roster: Roster, action: Action, member: Member, *, is_origin: bool) -> None:
+    def _changed(
+        self, entry: Entry, by: Node | None, action: Action, member: Member, *, is_origin: bool
+    ) -> None:
+        roster = entry.roster
         # Before the first snapshot is complete nobody needs to hear what others had there already.
         if is_origin or roster.sharing is None or roster.sharing.is_complete:
-            self._tell(roster.change(action, member, is_origin))
+            session_id = entry.session_id if by is self._me else None
+            self._tell(PresenceChange(roster.app_id, roster.channel, action, member, is_origin, session_id))
 
     def _count(self, entry: Entry) -> None:
         entry.owner.entries += 1

@@ -96,6 +96,17 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     channel: str
 
 
+def packed_name(node: str) -> bytes:
+    """For `is_from`."""
+    return encode(node)
+
+
+def is_from(payload: bytes, name: bytes) -> bool:
+    """Whether a message is of the node with this packed name; told without decoding it."""
+    return payload.startswith(name, _NODE_AT)
+
+
+_NODE_AT = 3  # behind the array's length, at most 15, and a tag of one letter
 Message = Beat | Ask | Put | Gone | Here | Closed
 encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import structlog
 
 from parley.base.clock import Clock
+from parley.base.errors import Unavailable
 from parley.base.tasks import cancel_and_wait, wait_event
 from parley.bus import Bus, Subscription
 from parley.channels.realtime import presence_messages as m
@@ -90,6 +91,7 @@ class Nodes:
         self._view = view
         self._answer_s = answer_s
         self.me = Node(f"{node_id}.{secrets.token_hex(4)}")
+        self._own = m.packed_name(self.me.name)
         self._nodes: dict[str, Node] = {}
         self._subscription: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,7 +116,8 @@ class Nodes:
             await self._subscription.close()
         for roster in self._view.rosters.values():
             if roster.sharing is not None:
-                roster.sharing.opened.cancel()
+                if not roster.sharing.opened.done():
+                    _fail(roster.sharing, Unavailable("The server is stopping."))
                 if roster.sharing.subscription is not None:
                     await roster.sharing.subscription.close()
 
@@ -182,14 +185,11 @@ class Nodes:
                 await wait_event(sharing.answered, left_s if sharing.owed else self._known_at - loop.time())
         except Exception as failure:
             self._close(roster)
-            if not sharing.opened.done():
-                sharing.opened.set_exception(failure)
-                sharing.opened.exception()  # whoever waits raises it; nobody need
+            _fail(sharing, failure)
             log.exception("presence_not_shared", channel=roster.channel)
             return
         sharing.is_complete = True
-        if not sharing.opened.done():
-            sharing.opened.set_result(None)
+        sharing.opened.set_result(None)
 
     def _close(self, roster: Roster) -> None:
         sharing = roster.sharing
@@ -248,9 +248,9 @@ class Nodes:
         return not node.is_leaving and self._clock.monotonic() - node.heard_s < SUSPECT_S
 
     def _heard_of_nodes(self, payload: bytes) -> None:
-        message = m.decode(payload)
-        if message.node == self.me.name:
+        if m.is_from(payload, self._own):
             return
+        message = m.decode(payload)
         if isinstance(message, m.Beat):
             node = self._meet(message.node, has_entries=message.entries > 0)
             node.is_leaving = message.is_leaving
@@ -323,10 +323,10 @@ class Nodes:
                 self._bus.publish(topic, m.encode(here))
 
     def _heard(self, roster: Roster, payload: bytes) -> None:
-        message = m.decode(payload)
         sharing = roster.sharing
-        if message.node == self.me.name or roster.is_closed or sharing is None:
+        if m.is_from(payload, self._own) or roster.is_closed or sharing is None:
             return
+        message = m.decode(payload)
         node = self._meet(message.node)
         if isinstance(message, m.Put):
             sharing.peers.add(node)
@@ -388,6 +388,11 @@ class Nodes:
         task = asyncio.create_task(work, name="presence")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _fail(sharing: Sharing, failure: Exception) -> None:
+    sharing.opened.set_exception(failure)
+    sharing.opened.exception()  # whoever waits raises it; nobody need
 
 
 def _row(entry: Entry) -> m.Row:

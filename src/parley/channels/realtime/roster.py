@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from parley.base.clock import Clock
 from parley.base.ids import AppId
 from parley.base.times import to_ms
-from parley.channels.realtime.members import Action, Member, PresenceChange, member_of
+from parley.channels.realtime.members import Action, Member, member_of
 from parley.channels.realtime.model import channel_key
 
 if TYPE_CHECKING:
@@ -176,10 +176,6 @@ class Roster:
             return Action.LEAVE, member_of(last.user_id, last.data, 0, last.joined_ms, last.stamp // 1000)
         self.users[entry.user_id] = after
         return Action.UPDATE, _member(after)
-
-    def change(self, action: Action, member: Member, is_origin: bool) -> PresenceChange:
-        """To tell others."""
-        return PresenceChange(self.app_id, self.channel, action, member, is_origin)
 
 
 def _without(entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
