@@ -13,8 +13,12 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+
 from parley.base.errors import ParleyError
 from parley.store.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_S = 30.0
@@ -89,6 +93,7 @@ async def migrate(url: str) -> None:
     if process.returncode != 0:
         said = told.decode(errors="replace").strip()
         reason = said.rpartition("\n")[2] or f"the program ended with status {process.returncode}"
+        log.debug("migration_failed", said=said)
         raise MigrationFailed(f"The database could not be migrated: {reason}", detail=said)
 
 
