@@ -27,6 +27,8 @@ LAYERS: dict[str, int] = {
     "insight": 2,
     "media": 2,
     "meetings": 2,
+    "notifications": 2,
+    "people": 2,
     "webhooks": 2,
     "wire": 3,
     "headless": 4,
@@ -46,6 +48,10 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("meetings", "accounts"): "every query takes the Scope that accounts resolves",
     ("meetings", "channels"): "the chat of a meeting is a channel",
     ("meetings", "media"): "a live session moves its peers' media through the media port",
+    ("notifications", "accounts"): "every query takes the Scope that accounts resolves",
+    ("notifications", "channels"): "a notification is published on its target's channel",
+    ("notifications", "people"): "recipients are users, and their settings say how they are told",
+    ("people", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
     ("webhooks", "accounts"): "endpoints belong to an app; secrets are its own",
 }
 """Domain A may use domain B's public modules."""
@@ -54,8 +60,10 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 """The modules of a domain that other domains may import; never its `store`."""
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
-    "accounts": frozenset({"app_settings", "keys", "plans", "user_tokens"}),  # its services, one file each
+    "accounts": frozenset({"app_settings", "keys", "plans", "rates", "user_tokens"}),  # its services, one file each
+    "channels": frozenset({"realtime"}),  # a domain of its own, beside the chat of meetings
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
+    "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each
 }
 
 CONCRETE_ENGINES = (
