@@ -166,6 +166,7 @@ def test_quotes_in_a_path_cannot_change_the_configuration(tmp_path):
         ("[ERR] [ice.c:janus_ice_handle:1] broken", logging.ERROR),
         ("[WARN] [1234] Got error 'timed out'", logging.WARNING),
         ("[WARN] Reclaim session timeouts have been disabled, will cleanup immediately", logging.DEBUG),
+        ("[WARN] Data Channels support not compiled", logging.DEBUG),
         ("Somebody said [ERR] in a name", logging.DEBUG),
         ("Janus version: 1102 (1.1.2)", logging.DEBUG),
         ("", logging.DEBUG),

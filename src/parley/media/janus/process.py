@@ -24,6 +24,8 @@ _LEVELS = {"[FATAL]": logging.CRITICAL, "[ERR]": logging.ERROR, "[WARN]": loggin
 _EVERYDAY = (
     " has been disabled",  # our own configuration
     "Reclaim session timeouts have been disabled",  # so too
+    "Couldn't access logger plugins folder",  # nor do we want any; the build of our own has no such folder
+    "Data Channels support not compiled",  # nor do we use any
     "you didn't specify any STUN server",  # `parley doctor` tells of private addresses
     "Couldn't find any address!",  # the server says so in its own words
     "Hashing algorithm not the one we expected",  # fingerprints that some clients add to the usual one
