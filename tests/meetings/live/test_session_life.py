@@ -8,6 +8,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from parley.base.errors import NotAllowed
+from parley.base.ids import PeerId
 from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
 from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.model import EndReason, Meeting, Session
@@ -293,3 +295,15 @@ async def test_a_kicked_page_load_stays_out_after_a_restart(house: House, meetin
         _, token = await again.invite(elsewhere)
         with pytest.raises(Rejected, match="another participant"):
             await again.connect(token, peer_id=victim.id)
+
+
+async def test_somebody_kicked_during_a_handshake_is_not_let_in(house: House, meeting: Meeting) -> None:
+    """The new connection was bound to the peer that was just leaving, and stayed open without one."""
+    victim = await house.guest(meeting)
+    live = running(house, meeting)
+    peer = live.peers[PeerId(victim.id)]
+    assert peer.link is not None
+    live.remove(peer)
+    with pytest.raises(NotAllowed, match="removed from this meeting"):
+        live.connect(peer.participant, peer.preset, peer.id, peer.link, "another socket")
+    await left(house, 1)
