@@ -169,6 +169,43 @@ async def test_session_that_goes_on_elsewhere_is_not_the_newest_word_by_that(
     assert a.actions == b.actions == ["join ann", "update ann"]
 
 
+async def test_last_words_on_the_old_connection_come_too_late(
+    two: tuple[Process, Process], cluster: Cluster
+) -> None:
+    a, b = two
+    c = await cluster.add("c")
+    await c.watch(APP, ROOM)
+    a.presence.enter(APP, ROOM, "s1", "ann", {"n": 1})
+    await cluster.settle()
+    cluster.slow(a)
+    a.presence.update(APP, ROOM, "s1", "ann", {"n": 2})
+    b.presence.resume(APP, ROOM, "s1", "ann", {"n": 1})
+    await cluster.settle()
+    cluster.hurry(a)
+    await cluster.settle()
+    assert a.seen(APP, ROOM) == b.seen(APP, ROOM) == c.seen(APP, ROOM)
+    b.presence.drop("s1")
+    await cluster.settle()
+    assert a.seen(APP, ROOM) == b.seen(APP, ROOM) == c.seen(APP, ROOM) == {}
+
+
+async def test_entry_heard_of_after_its_session_went_elsewhere_and_left_is_no_ghost(
+    two: tuple[Process, Process], cluster: Cluster
+) -> None:
+    a, b = two
+    c = await cluster.add("c")
+    await c.watch(APP, ROOM)
+    cluster.slow(a)
+    a.presence.enter(APP, ROOM, "s1", "ann", None)
+    b.presence.enter(APP, ROOM, "s1", "ann", None)
+    await cluster.settle()
+    b.presence.leave(APP, ROOM, "s1")
+    await cluster.settle()
+    cluster.hurry(a)
+    await cluster.settle()
+    assert a.seen(APP, ROOM) == b.seen(APP, ROOM) == c.seen(APP, ROOM) == {}
+
+
 async def test_session_of_a_stopped_process_goes_on_elsewhere(
     two: tuple[Process, Process], cluster: Cluster
 ) -> None:
@@ -303,9 +340,12 @@ async def test_process_that_stood_still_does_not_take_the_others_for_dead(
     b.presence.enter(APP, ROOM, "s2", "bob", None)
     await cluster.settle()
     cluster.processes.remove(b)  # as by SIGSTOP
+    cluster.slow(b)
     await cluster.pass_time(SILENT_S + 3)
     assert set(a.seen(APP, ROOM)) == {"ann"}
     cluster.processes.append(b)
+    b.presence.turn()
+    cluster.hurry(b)
     await cluster.pass_time(5)
     assert b.actions == ["join bob", "join ann"]
     assert a.seen(APP, ROOM) == b.seen(APP, ROOM)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from parley.base.clock import ManualClock
@@ -86,7 +88,7 @@ def pass_time(clock: ManualClock, seconds: float, *processes: Process) -> None:
 
 
 class Line:
-    """A process's connection to a shared bus, which can be cut.
+    """A process's connection to a shared bus, which can be cut, or be slow.
 
     What it says while it is cut is lost, what others say does not reach it; when it is mended, both sides
     hear that there was a gap, as the contract of a bus says.
@@ -98,18 +100,33 @@ class Line:
         self._gaps: dict[str, list[OnGap]] = {}
         self._lost: set[str] = set()
         self.is_cut = False
+        self.is_slow = False
+        """What it says and what it would hear waits until `hurry`."""
+        self._waiting: list[Callable[[], None]] = []
         others.append(self)
 
     async def subscribe(self, topic: str, callback: Callback, *, on_gap: OnGap | None = None) -> Subscription:
         if on_gap is not None:
             self._gaps.setdefault(topic, []).append(on_gap)
-        return await self._bus.subscribe(topic, lambda data: None if self.is_cut else callback(data))
+        return await self._bus.subscribe(topic, lambda data: self._carry(partial(callback, data)))
 
     def publish(self, topic: str, payload: bytes) -> None:
         if self.is_cut:
             self._lost.add(topic)
         else:
-            self._bus.publish(topic, payload)
+            self._carry(partial(self._bus.publish, topic, payload))
+
+    def _carry(self, deliver: Callable[[], None]) -> None:
+        if self.is_slow:
+            self._waiting.append(deliver)
+        elif not self.is_cut:
+            deliver()
+
+    def hurry(self) -> None:
+        self.is_slow = False
+        waiting, self._waiting = self._waiting, []
+        for deliver in waiting:
+            deliver()
 
     def mend(self) -> None:
         self.is_cut = False
@@ -150,6 +167,14 @@ class Cluster:
     def mend(self, process: Process) -> None:
         """Undo `cut`."""
         self._line_of[process].mend()
+
+    def slow(self, process: Process) -> None:
+        """What it says and what it would hear waits until `hurry`."""
+        self._line_of[process].is_slow = True
+
+    def hurry(self, process: Process) -> None:
+        """Undo `slow`."""
+        self._line_of[process].hurry()
 
     def kill(self, process: Process) -> None:
         """As by `kill -9`: it does nothing more, and says so to nobody."""
