@@ -6,27 +6,21 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 import uvloop
 
 from parley import __version__
 from parley.accounts import service as accounts
-from parley.accounts.model import Credential, CredentialKind, Right
 from parley.base.errors import ParleyError
-from parley.base.ids import CredentialId
 from parley.base.settings import Settings
-from parley.base.times import iso_ms
 from parley.meetings.tokens import ParticipantTokens
 from parley.server.app import open_store
 from parley.server.demo import KINDS, Demo
 from parley.server.doctor import examine
+from parley.server.keys import keys_group
 from parley.server.logs import configure_logs
-from parley.server.options import setting_options
+from parley.server.options import STORE_OPTIONS, print_json, setting_options
 from parley.server.serve import public_url, serve
 from parley.store.schema import migrate, pending_migrations
-
-STORE_OPTIONS = ("data", "database_url", "secret_key", "log_level", "log_json")
-"""What commands need that work on the data of a server, running or not."""
 
 
 def _join_command() -> click.Command:
@@ -112,93 +106,7 @@ def migrate_command(dry_run: bool, **options: Any) -> None:
         click.echo("Done.")
 
 
-@main.group("keys")
-def keys_group() -> None:
-    """API tokens of your account: create, list, revoke."""
-
-
-def _shown(credential: Credential) -> dict[str, Any]:
-    return {
-        "id": credential.id,
-        "account_id": credential.organization_id,
-        "kind": credential.kind.value,
-        "name": credential.name,
-        "rights": [right.value for right in credential.rights],
-        "created_at": iso_ms(credential.created_at),
-        "revoked_at": iso_ms(credential.revoked_at) if credential.revoked_at else None,
-    }
-
-
-def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
-@keys_group.command("create")
-@setting_options(*STORE_OPTIONS)
-@click.option("--name", default="command line", show_default=True, help="What it is for.")
-@click.option("--read-only", is_flag=True, help="May not change anything.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def create_key(name: str, read_only: bool, as_json: bool, **options: Any) -> None:
-    """Create an API token for the RealtimeKit API; it is shown only now."""
-
-    async def work() -> tuple[Credential, str]:
-        store = await open_store(Settings(**options))
-        try:
-            scope, _ = await accounts.ensure_organization(store)
-            rights = frozenset({Right.READ}) if read_only else frozenset(Right)
-            return await accounts.create_credential(scope, CredentialKind.API_TOKEN, name, rights=rights)
-        finally:
-            await store.database.close()
-
-    configure_logs("error", as_json=False)
-    credential, secret = uvloop.run(work())
-    if as_json:
-        _print_json({**_shown(credential), "token": secret})
-    else:
-        click.echo(f"Account id  {credential.organization_id}\nAPI token   {secret}")
-
-
-@keys_group.command("list")
-@setting_options(*STORE_OPTIONS)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def list_keys(as_json: bool, **options: Any) -> None:
-    """List tokens; their secrets are not stored."""
-
-    async def work() -> list[Credential]:
-        store = await open_store(Settings(**options))
-        try:
-            scope, _ = await accounts.ensure_organization(store)
-            return await accounts.list_credentials(scope)
-        finally:
-            await store.database.close()
-
-    configure_logs("error", as_json=False)
-    found = uvloop.run(work())
-    if as_json:
-        _print_json([_shown(credential) for credential in found])
-        return
-    for credential in found:
-        state = "revoked" if credential.revoked_at else "active "
-        click.echo(f"{credential.id}  {state}  {iso_ms(credential.created_at)}  {credential.name}")
-
-
-@keys_group.command("revoke")
-@setting_options(*STORE_OPTIONS)
-@click.argument("key_id")
-def revoke_key(key_id: str, **options: Any) -> None:
-    """Stop a token from working."""
-
-    async def work() -> None:
-        store = await open_store(Settings(**options))
-        try:
-            scope, _ = await accounts.ensure_organization(store)
-            await accounts.revoke_credential(scope, CredentialId(key_id))
-        finally:
-            await store.database.close()
-
-    configure_logs("error", as_json=False)
-    uvloop.run(work())
-    click.echo("Revoked.")
+main.add_command(keys_group)
 
 
 @main.command("demo")
@@ -222,7 +130,7 @@ def demo_command(title: str, kind: str, as_json: bool, **options: Any) -> None:
     made = uvloop.run(work())
     url = public_url(settings, settings.port)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "meeting_id": made.id,
                 "title": made.title,

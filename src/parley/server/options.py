@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
+import msgspec
 
 from parley.base.settings import SETTINGS, Settings, default_data_folder
 
@@ -59,3 +60,12 @@ def setting_options(*names: str) -> Callable[[Any], Any]:
         return command
 
     return add
+
+
+STORE_OPTIONS = ("data", "database_url", "secret_key", "log_level", "log_json")
+"""What commands need that work on the data of a server, running or not."""
+
+
+def print_json(value: Any) -> None:
+    """Print for scripts."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
