@@ -184,6 +184,7 @@ async def test_last_words_on_the_old_connection_come_too_late(
     cluster.hurry(a)
     await cluster.settle()
     assert a.seen(APP, ROOM) == b.seen(APP, ROOM) == c.seen(APP, ROOM)
+    assert c.seen(APP, ROOM)["ann"].data["n"] == 1
     b.presence.drop("s1")
     await cluster.settle()
     assert a.seen(APP, ROOM) == b.seen(APP, ROOM) == c.seen(APP, ROOM) == {}

@@ -219,6 +219,21 @@ async def test_user_who_moves_to_another_process_does_not_stop_there(
     assert a.actions == b.actions == [("start", None), ("stop", "timeout")]
 
 
+async def test_connection_that_ends_while_another_begins_to_write_ends_nothing_there(
+    two: tuple[Seen, Seen], clock: ManualClock
+) -> None:
+    a, b = two
+    a.typing.start(APP, ROOM, "s1", "ann", "Ann")
+    await heard(b, 1)
+    pass_time(clock, 1.0, a, b)
+    a.typing.gone("s1")
+    b.typing.start(APP, ROOM, "s2", "ann", "Ann")
+    await heard(a, 3)
+    assert a.actions == [("start", None), ("stop", "disconnect"), ("start", None)]
+    assert b.actions == [("start", None)]
+    assert (len(a.typing), len(b.typing)) == (1, 1)
+
+
 async def test_message_sent_through_another_process_ends_the_spell(two: tuple[Seen, Seen]) -> None:
     a, b = two
     a.typing.start(APP, ROOM, "s1", "ann", "Ann")
