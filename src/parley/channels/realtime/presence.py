@@ -117,6 +117,9 @@ class Presence:
         Every change after that is told: join the channel's hub topic and write the snapshot before control
         returns to the event loop, and they fit. Waits for other processes, `ANSWER_S` at most; members of one
         that answers later join.
+
+        Raises:
+            Unavailable: the server is stopping.
         """
         roster = self._roster(app_id, channel)
         roster.watchers += 1
