@@ -24,6 +24,7 @@ LAYERS: dict[str, int] = {
     "stream": 1,
     "accounts": 2,
     "channels": 2,
+    "conversations": 2,
     "insight": 2,
     "media": 2,
     "meetings": 2,
@@ -45,6 +46,10 @@ LAYER_EDGES: dict[tuple[str, str], str] = {
 
 DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("channels", "accounts"): "every query takes the Scope that accounts resolves",
+    ("conversations", "accounts"): "every query takes the Scope that accounts resolves",
+    ("conversations", "channels"): "messages are published on the conversation's channel",
+    ("conversations", "insight"): "summaries and digests are written by its engines",
+    ("conversations", "people"): "members are users; their roles decide what counts as unread",
     ("meetings", "accounts"): "every query takes the Scope that accounts resolves",
     ("meetings", "channels"): "the chat of a meeting is a channel",
     ("meetings", "media"): "a live session moves its peers' media through the media port",
@@ -53,6 +58,7 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("notifications", "people"): "recipients are users, and their settings say how they are told",
     ("people", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
     ("webhooks", "accounts"): "endpoints belong to an app; secrets are its own",
+    ("webhooks", "channels"): "publications and presence are told to webhooks",
 }
 """Domain A may use domain B's public modules."""
 
@@ -62,6 +68,9 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
     "accounts": frozenset({"app_settings", "keys", "plans", "rates", "user_tokens"}),  # its services, one file each
     "channels": frozenset({"realtime"}),  # a domain of its own, beside the chat of meetings
+    "insight": frozenset(
+        {"answers", "digest", "engines", "prompts", "registration", "summary"}
+    ),  # functions over values, and the engines
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each
 }

@@ -25,15 +25,35 @@ from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Publication
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.conversations.services import conversation_services
+from parley.conversations.settings import AiSettings
+from parley.conversations.summaries.providers import ConfiguredEngines
+from parley.conversations.summaries.service import Summaries
+from parley.insight.ports import TextEngine
+from parley.outgoing.http import OutgoingPolicy
 from parley.people.activity import UserActivity
 from parley.people.availability import Availabilities
 from parley.people.service import People
 from parley.store.core import Store
+from parley.webhooks.endpoints import Endpoints
 from parley.wire.block.api import block_api
 from parley.wire.block.endpoint import Context
+from parley.wire.block.webhook_events import EVENT_NAMES
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
-TOKEN_S = 3_600
+TOKEN_S = 86_400
+PUBLIC_URL = "https://block.example"
+
+
+class ChosenEngines:
+    """The engine of the settings, unless a test puts another one here."""
+
+    def __init__(self) -> None:
+        self.instead: TextEngine | None = None
+        self._configured = ConfiguredEngines(NoHttp())
+
+    def engine(self, settings: AiSettings) -> TextEngine:
+        return self.instead or self._configured.engine(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +64,27 @@ class Parts:
     settings: AppSettings
     log: PublicationLog
     bus: MemoryBus
+    engines: ChosenEngines
 
 
 def people_services(parts: Parts) -> Iterable[Any]:
-    """Users, and whether they are there."""
-    return People(), Availabilities(), UserActivity(parts.store)
+    """Users, and what is addressed to them."""
+    return (
+        People(),
+        Availabilities(),
+        UserActivity(parts.store),
+        Endpoints(EVENT_NAMES, OutgoingPolicy(allow_private=False)),
+    )
 
 
-SERVICES: list[Callable[[Parts], Iterable[Any]]] = [people_services]
+def conversations(parts: Parts) -> Iterable[Any]:
+    """Conversations; nobody keeps the action items of summaries."""
+    return conversation_services(
+        parts.log, parts.settings, parts.bus, People(), parts.engines, public_url=PUBLIC_URL
+    )
+
+
+SERVICES: list[Callable[[Parts], Iterable[Any]]] = [people_services, conversations]
 """Each gives the services of a domain."""
 
 
@@ -131,7 +164,7 @@ async def serving_block(store: Store, scope: AppScope, *, rate_limits: bool = Fa
     settings = AppSettings(store.clock)
     bus = MemoryBus()
     log = PublicationLog(store, published.extend)
-    parts = Parts(store, settings, log, bus)
+    parts = Parts(store, settings, log, bus, ChosenEngines())
     keys = await create_keys(scope, scope.app_id, Environment.LIVE)
     services = [service for make in SERVICES for service in make(parts)]
     context = Context(
@@ -149,5 +182,6 @@ async def serving_block(store: Store, scope: AppScope, *, rate_limits: bool = Fa
         ):
             yield Block(origin, scope.app(keys.app.id), keys, parts, context, http, published)
     finally:
+        await context.areas[Summaries].stop()
         await log.stop()
         await bus.close()

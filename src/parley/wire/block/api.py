@@ -7,11 +7,11 @@ from functools import partial
 
 from parley.base.errors import NotFound, ParleyError
 from parley.wire.asgi import Answer, Header, RestApi
-from parley.wire.block import health, people
+from parley.wire.block import conversations, health, people
 from parley.wire.block.endpoint import Context, Endpoint, Routes, answer, refuse
 from parley.wire.block.errors import MethodNotAllowed
 
-AREAS: tuple[Routes, ...] = (health.routes, people.routes)
+AREAS: tuple[Routes, ...] = (health.routes, people.routes, *conversations.AREAS)
 
 
 def endpoints(areas: Sequence[Routes] = AREAS) -> list[Endpoint]:

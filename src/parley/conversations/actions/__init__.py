@@ -1,0 +1,1 @@
+"""Controls on messages: buttons, inputs, links, and what readers answered with them."""

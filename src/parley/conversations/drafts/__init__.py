@@ -1,0 +1,1 @@
+"""Messages that are not sent yet; only their authors see them."""

@@ -1,0 +1,1 @@
+"""Conversations, their members, and what these have not read."""

@@ -1,0 +1,113 @@
+"""Contexts (`realtime-block.md` 18.8): what conversations are about, before and beside their messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from parley.conversations.groups.service import Groups
+from parley.conversations.messages.model import Short
+from parley.conversations.threads.model import ConversationChange, NewConversation
+from parley.conversations.threads.service import Threads
+from parley.store.listing import read_sort
+from parley.wire.block.conversations.resources import asker, context_resource, group_page
+from parley.wire.block.endpoint import Call, Routes
+from parley.wire.block.fields import small
+from parley.wire.block.reading import PageQuery
+from parley.wire.block.replies import Reply, many, page_meta
+
+routes = Routes("Contexts")
+READ, WRITE = "conversations:read", "conversations:write"
+UNSET = msgspec.UNSET
+Text = Annotated[str, Meta(max_length=10_000)]
+
+
+class ContextListQuery(PageQuery, frozen=True, kw_only=True):
+    """Which contexts."""
+
+    status: str | None = None
+    context_type: str | None = None
+    search: str | None = None
+    sort: str | None = None
+
+
+class NewContextBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a context is made of."""
+
+    name: Short | None = None
+    description: Text | None = None
+    context_type: Short | None = None
+    metadata: dict[str, Any] | None = None
+    payload: dict[str, Any] | None = None
+
+
+class ContextBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of a context."""
+
+    name: Short | msgspec.UnsetType | None = UNSET
+    description: Text | msgspec.UnsetType | None = UNSET
+    context_type: Short | msgspec.UnsetType | None = UNSET
+    status: Annotated[str, Meta(min_length=1, max_length=100)] | msgspec.UnsetType = UNSET
+    metadata: dict[str, Any] | msgspec.UnsetType | None = UNSET
+    payload: dict[str, Any] | msgspec.UnsetType | None = UNSET
+
+
+@routes.get("/contexts", scope=READ)
+async def list_contexts(call: Call, query: ContextListQuery) -> Reply:
+    """List the contexts that the caller is in; `search` is a part of a name, reference or description."""
+    page = await call.service(Threads).contexts(
+        call.scope,
+        (await asker(call)).caller,
+        query.wanted(),
+        read_sort(query.sort),
+        search=query.search,
+        status=query.status,
+        context_type=query.context_type,
+    )
+    return many([context_resource(each) for each in page.rows], meta=page_meta(page))
+
+
+@routes.post("/contexts", scope=WRITE, body="context")
+async def create_context(call: Call, body: NewContextBody) -> Reply:
+    """Make a context of the caller's."""
+    who = await asker(call)
+    new = NewConversation(
+        name=body.name,
+        description=body.description,
+        context_type=body.context_type,
+        metadata=small(body.metadata),
+        payload=small(body.payload),
+    )
+    made = await call.service(Threads).create(call.scope, who.caller, new, role=who.role, announced=False)
+    return Reply({"data": context_resource(made)})
+
+
+@routes.get("/contexts/{context}", scope=READ)
+async def get_context(call: Call, context: str) -> Reply:
+    """Get a context."""
+    seen = await call.service(Threads).seen(call.scope, (await asker(call)).caller, context)
+    return Reply({"data": context_resource(seen.conversation)})
+
+
+@routes.put("/contexts/{context}", scope=WRITE, body="context")
+async def update_context(call: Call, context: str, body: ContextBody) -> Reply:
+    """Change a context."""
+    wanted = ConversationChange(
+        name=body.name,
+        description=body.description,
+        context_type=body.context_type,
+        status=body.status,
+        metadata=small(body.metadata),
+        payload=small(body.payload),
+    )
+    changed = await call.service(Threads).change(call.scope, (await asker(call)).caller, context, wanted)
+    return Reply({"data": context_resource(changed)})
+
+
+@routes.get("/context/{context}/groups", scope="groups:read")
+async def list_groups_of_context(call: Call, context: str, query: PageQuery) -> Reply:
+    """List the groups of a context."""
+    who = await asker(call)
+    return group_page(await call.service(Groups).of_context(call.scope, who.caller, context, query.wanted()))
