@@ -9,7 +9,7 @@ from parley.store.core import Store
 from parley.store.jobs import Job, Jobs, RetryAt
 from parley.store.ports import Transaction
 from parley.webhooks import store as rows
-from parley.webhooks.model import GIVE_UP_AFTER, LOG_KEPT
+from parley.webhooks.model import LOG_KEPT, POLICIES
 
 SEND_QUEUE = "webhooks.send"
 SWEEP_QUEUE = "webhooks.sweep"
@@ -33,7 +33,8 @@ async def sweep(store: Store, log_kept: timedelta = LOG_KEPT) -> int:
     """Give up what waits for too long and delete what is old; returns how many were deleted."""
     now = store.clock.now()
     async with store.database.transaction() as tx:
-        await rows.give_up_older(tx, now - GIVE_UP_AFTER, now)
+        for dialect, policy in POLICIES.items():
+            await rows.give_up_older(tx, dialect, now - policy.give_up_after, now)
     deleted = 0
     while True:
         async with store.database.transaction() as tx:

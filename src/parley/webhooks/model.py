@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +23,70 @@ GIVE_UP_AFTER = timedelta(days=1)
 LOG_KEPT = timedelta(days=30)
 """How long deliveries and attempts can be looked up (`realtimekit.md` 15)."""
 TIMEOUT_S = 3.0
+CAUGHT_UP_WITHIN = timedelta(days=3)
+"""For a webhook that was switched off because it failed, events are still written down so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a dialect delivers."""
+
+    retry_after: tuple[timedelta, ...]
+    """Waiting times before the retries."""
+    jitter: tuple[float, float]
+    """Between which factors a waiting time varies."""
+    timeout_s: float
+    """For one request, connecting included."""
+    at_once: int
+    """Requests of one webhook at the same time."""
+    in_order: bool
+    """Whether first sendings of one order key wait for each other."""
+    retries_refusals: bool
+    """Whether what was answered with 3xx or 4xx is tried again."""
+    give_up_after: timedelta
+    """What waits for longer has failed."""
+    circuit_failures: int | None
+    """Failures in a row that open the circuit: from then on one attempt every `CIRCUIT_PAUSE`."""
+    suspend_after: int | None
+    """Failures in a row that switch the webhook off."""
+    gone_ends: bool
+    """Whether an answer of 410 switches the webhook off."""
+
+
+REALTIMEKIT = "realtimekit"
+BLOCK = "block"
+POLICIES = {
+    # `realtimekit.md` 14.2
+    REALTIMEKIT: Policy(
+        retry_after=RETRY_AFTER,
+        jitter=(1.0, 1.0 + JITTER),
+        timeout_s=TIMEOUT_S,
+        at_once=8,
+        in_order=True,
+        retries_refusals=False,
+        give_up_after=GIVE_UP_AFTER,
+        circuit_failures=CIRCUIT_FAILURES,
+        suspend_after=None,
+        gone_ends=False,
+    ),
+    # `realtime-block.md` 14.5
+    BLOCK: Policy(
+        retry_after=(
+            *(timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30)),
+            *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20)),
+        ),
+        jitter=(0.9, 1.1),
+        timeout_s=10.0,
+        at_once=20,
+        in_order=False,
+        retries_refusals=True,
+        give_up_after=timedelta(days=4),
+        circuit_failures=None,
+        suspend_after=100,
+        gone_ends=True,
+    ),
+}
+"""By dialect."""
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -40,11 +105,25 @@ class Webhook(msgspec.Struct, frozen=True):
     """Deliveries whose first sending failed since the last success."""
     resume_at: datetime | None = None
     """Nothing is sent before; None while the circuit is closed."""
+    dialect: str = REALTIMEKIT
+    """In whose words it is told of events."""
+    sealed_secret: bytes | None = None
+    """What its requests are signed with, encrypted, in dialects where each webhook has its own."""
+    old_sealed_secret: bytes | None = None
+    """The secret before the last change; signs as well until `old_secret_until`."""
+    old_secret_until: datetime | None = None
+    suspended_at: datetime | None = None
+    """When it was switched off because it failed; None when nobody or somebody did that."""
 
     @property
     def is_circuit_open(self) -> bool:
         """Whether only one attempt per `CIRCUIT_PAUSE` is made."""
-        return self.failures_in_row >= CIRCUIT_FAILURES
+        limit = POLICIES[self.dialect].circuit_failures
+        return limit is not None and self.failures_in_row >= limit
+
+    def wants(self, event: str) -> bool:
+        """Whether it subscribed to events of that name."""
+        return event in self.events or "*" in self.events
 
 
 class DeliveryState(StrEnum):
@@ -79,6 +158,8 @@ class Delivery(msgspec.Struct, frozen=True):
     attempts: int = 0
     last_error: str | None = None
     finished_at: datetime | None = None
+    event_id: str | None = None
+    """Of the event, the same for all webhooks, in dialects where events have ids."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -111,3 +192,40 @@ class WebhookEdit(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     events: list[str] | None = None
     is_enabled: bool | None = None
+
+
+class LoggedAttempt(msgspec.Struct, frozen=True):
+    """One attempt, with what matters of its delivery."""
+
+    delivery_id: DeliveryId
+    event_id: str | None
+    event: str
+    number: int
+    """1 for the first."""
+    response_code: int | None
+    error: str | None
+    duration_ms: int
+    created_at: datetime
+    state: DeliveryState
+    """Of the delivery, now."""
+    attempts: int
+    """Of the delivery, until now."""
+    due_at: datetime | None
+    """When the delivery is tried again."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no later attempt of the delivery was made."""
+        return self.number == self.attempts
+
+
+class LoggedEvent(msgspec.Struct, frozen=True):
+    """An event, and what became of it."""
+
+    delivery_id: DeliveryId
+    event_id: str
+    event: str
+    body: str
+    """The envelope, JSON."""
+    state: DeliveryState
+    created_at: datetime

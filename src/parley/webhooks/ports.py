@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from parley.base.events import Event
 from parley.base.ids import AppId, DeliveryId, WebhookId
+from parley.store.outbox import Announced
+from parley.webhooks.model import Delivery, Policy, Webhook
 
 
 class AppLabel(NamedTuple):
@@ -17,7 +20,7 @@ class AppLabel(NamedTuple):
 
 
 class PayloadCodec(Protocol):
-    """How one dialect tells an event."""
+    """How a dialect tells an event whose requests are signed with the installation's key."""
 
     def public_name(self, happened: Event) -> str | None:
         """The name customers subscribe to, or None when the dialect does not tell this event."""
@@ -30,3 +33,44 @@ class PayloadCodec(Protocol):
     def headers(self, delivery_id: DeliveryId, webhook_id: WebhookId, signature: str) -> Mapping[str, str]:
         """The request headers; `signature` is the base64 one over the body's UTF-8 bytes."""
         ...
+
+
+class EventCodec(Protocol):
+    """How a dialect tells an event in the envelope of Standard Webhooks."""
+
+    def public_name(self, happened: Event) -> str | None:
+        """The name customers subscribe to, or None when the dialect does not tell this event."""
+        ...
+
+    def data(self, happened: Event) -> Mapping[str, Any]:
+        """What happened; asked for only when `public_name` gave a name."""
+        ...
+
+
+class Told(NamedTuple):
+    """An event as it is sent."""
+
+    event_id: str | None
+    body: str
+    """The exact text that is signed and sent (UTF-8)."""
+
+
+class Dialect(Protocol):
+    """How events become requests."""
+
+    @property
+    def name(self) -> str:
+        """Stored with each webhook of it."""
+
+    @property
+    def policy(self) -> Policy:
+        """When and how often."""
+
+    def public_name(self, happened: Event) -> str | None:
+        """See `PayloadCodec.public_name`."""
+
+    def tell(self, happened: Announced, app: AppLabel) -> Told:
+        """The event's body; asked for only when `public_name` gave a name."""
+
+    def headers(self, webhook: Webhook, delivery: Delivery, body: bytes, now: datetime) -> Mapping[str, str]:
+        """Of one attempt, signature included."""

@@ -1,4 +1,4 @@
-"""Use cases of webhooks."""
+"""Use cases of webhooks whose requests the installation signs; `endpoints.py`: those with secrets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from parley.base.ids import DeliveryId, WebhookId, new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.webhooks import store
 from parley.webhooks.jobs import wake_webhook
-from parley.webhooks.model import Attempt, Delivery, DeliveryState, Webhook, WebhookEdit, WebhookInput
+from parley.webhooks.model import (
+    REALTIMEKIT,
+    Attempt,
+    Delivery,
+    Webhook,
+    WebhookEdit,
+    WebhookInput,
+)
 
 
 async def list_webhooks(scope: AppScope) -> list[Webhook]:
     """The app's webhooks, newest first."""
-    return await store.list_all(scope)
+    return await store.list_all(scope, REALTIMEKIT)
 
 
 async def get_webhook(scope: AppScope, webhook_id: WebhookId) -> Webhook:
@@ -37,7 +44,7 @@ async def create_webhook(scope: AppScope, given: WebhookInput) -> Webhook:
         app_id=scope.app_id,
         name=given.name,
         url=given.url,
-        events=_unique(given.events),
+        events=unique(given.events),
         is_enabled=given.is_enabled,
         created_at=now,
         updated_at=now,
@@ -67,23 +74,29 @@ async def edit_webhook(scope: AppScope, webhook_id: WebhookId, edit: WebhookEdit
     """
     scope.require(Right.WRITE)
     async with scope.change() as change:
-        before = _found(await store.lock(change, webhook_id), webhook_id)
-        after = replace(
-            before,
-            name=before.name if edit.name is None else edit.name,
-            url=before.url if edit.url is None else edit.url,
-            events=before.events if edit.events is None else _unique(edit.events),
-            is_enabled=before.is_enabled if edit.is_enabled is None else edit.is_enabled,
-            updated_at=change.now(),
-        )
-        is_fresh_start = after.url != before.url or (after.is_enabled and not before.is_enabled)
-        if is_fresh_start:
-            after = replace(after, failures_in_row=0, resume_at=None)
-        await store.put(change, after)
-        if not after.is_enabled:
-            await store.drop_waiting(change, webhook_id)
-        elif is_fresh_start:
-            await _wake(change, scope, webhook_id)
+        return await apply_edit(change, _found(await store.lock(change, webhook_id), webhook_id), edit)
+
+
+async def apply_edit(change: Change, before: Webhook, edit: WebhookEdit) -> Webhook:
+    """The same for a locked webhook of any dialect; values that an edit cannot name are written as well."""
+    after = replace(
+        before,
+        name=before.name if edit.name is None else edit.name,
+        url=before.url if edit.url is None else edit.url,
+        events=before.events if edit.events is None else unique(edit.events),
+        is_enabled=before.is_enabled if edit.is_enabled is None else edit.is_enabled,
+        updated_at=change.now(),
+    )
+    is_fresh_start = after.url != before.url or (after.is_enabled and not before.is_enabled)
+    if is_fresh_start:
+        after = replace(after, failures_in_row=0, resume_at=None)
+    if edit.is_enabled is not None:
+        after = replace(after, suspended_at=None)
+    await store.put(change, after)
+    if not after.is_enabled:
+        await store.drop_waiting(change, after.id)
+    elif is_fresh_start:
+        await _wake(change, after.id)
     return after
 
 
@@ -134,34 +147,57 @@ async def replay_delivery(scope: AppScope, delivery_id: DeliveryId) -> Delivery:
     old, _ = await get_delivery(scope, delivery_id)
     async with scope.change() as change:
         webhook = _found(await store.lock(change, old.webhook_id), old.webhook_id)
-        if not webhook.is_enabled:
-            raise StateForbids("The webhook is disabled.")
-        now = change.now()
-        again = Delivery(
+        return await send_again(change, webhook, old)
+
+
+async def send_again(change: Change, webhook: Webhook, old: Delivery) -> Delivery:
+    """Add a delivery with the body of an old one.
+
+    Raises:
+        StateForbids: the webhook is disabled.
+    """
+    now = change.now()
+    return await send_to(
+        change,
+        webhook,
+        Delivery(
             id=DeliveryId(new_uuid()),
             app_id=old.app_id,
             webhook_id=old.webhook_id,
             event=old.event,
+            event_id=old.event_id,
             order_key=old.order_key,
             body=old.body,
-            state=DeliveryState.PENDING,
             due_at=now,
             created_at=now,
-        )
-        await store.add_deliveries(change.tx, [again])
-        await _wake(change, scope, webhook.id)
-    return again
+        ),
+    )
 
 
-async def _wake(change: Change, scope: AppScope, webhook_id: WebhookId) -> None:
-    await wake_webhook(scope.store.jobs, change.tx, scope.app_id, webhook_id)
+async def send_to(change: Change, webhook: Webhook, delivery: Delivery) -> Delivery:
+    """Send something to one webhook, after the change.
+
+    Raises:
+        StateForbids: the webhook is disabled.
+    """
+    if not webhook.is_enabled:
+        raise StateForbids("The webhook is disabled.")
+    await store.add_deliveries(change.tx, [delivery])
+    await _wake(change, webhook.id)
+    return delivery
+
+
+async def _wake(change: Change, webhook_id: WebhookId) -> None:
+    assert isinstance(change.scope, AppScope)
+    await wake_webhook(change.scope.store.jobs, change.tx, change.scope.app_id, webhook_id)
 
 
 def _found(webhook: Webhook | None, webhook_id: WebhookId) -> Webhook:
-    if webhook is None:
+    if webhook is None or webhook.dialect != REALTIMEKIT:
         raise NotFound(f"No webhook found with id {webhook_id}")
     return webhook
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique(names: list[str]) -> list[str]:
+    """The names in their order, each once."""
     return list(dict.fromkeys(names))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
-from parley.base.ids import AppId, DeliveryId, WebhookId
+from parley.base.ids import AppId, DeliveryId, OrganizationId, WebhookId
 from parley.base.times import from_ms, to_ms
 from parley.store.ports import Reader, Transaction
 from parley.store.query import Query, SystemQuery, in_list, insert_row, json_list
@@ -35,7 +35,7 @@ _GET = Query(select(*_webhooks.columns).where(_ONE))
 _GET_LOCKED = Query(select(*_webhooks.columns).where(_ONE).with_for_update())
 _LIST = Query(
     select(*_webhooks.columns)
-    .where(_hook.app_id == bindparam("app_id"))
+    .where(_hook.app_id == bindparam("app_id"), _hook.dialect == bindparam("dialect"))
     .order_by(_hook.created_at.desc(), _hook.id.desc())
 )
 _UPDATE = Query(
@@ -51,9 +51,13 @@ _UPDATE = Query(
 )
 _DELETE = Query(delete(t.webhooks).where(_ONE))
 _SUBSCRIBERS = Query(
-    select(_hook.id, _hook.events, t.apps.c.name)
+    select(_hook.id, _hook.events, _hook.is_enabled, t.apps.c.name)
     .join(t.apps, t.apps.c.id == _hook.app_id)
-    .where(_hook.app_id == bindparam("app_id"), _hook.is_enabled)
+    .where(
+        _hook.app_id == bindparam("app_id"),
+        _hook.dialect == bindparam("dialect"),
+        or_(_hook.is_enabled, _hook.suspended_at > bindparam("suspended_after")),
+    )
     .order_by(_hook.created_at, _hook.id)
     .with_for_update(read=True, key_share=True, of=t.webhooks)  # none is deleted before its delivery is in
 )
@@ -102,6 +106,27 @@ _COUNT_FAILURE = Query(
     .values(failures_in_row=_hook.failures_in_row + bindparam("more"))
     .returning(_hook.failures_in_row)
 )
+_SUSPEND = Query(
+    update(t.webhooks)
+    .where(_ONE, _hook.is_enabled)
+    .values(
+        is_enabled=False,
+        suspended_at=bindparam("suspended_at", type_=_hook.suspended_at.type),
+        updated_at=bindparam("updated_at"),
+    )
+)
+_LOCK_APP = Query(
+    select(t.apps.c.id).where(t.apps.c.id == bindparam("app_id")).with_for_update(key_share=True)
+)
+_WANTED = Query(
+    select(t.apps.c.organization_id, _hook.events)
+    .join(t.apps, t.apps.c.id == _hook.app_id)
+    .where(
+        _hook.app_id == bindparam("app_id"),
+        _hook.dialect == bindparam("dialect"),
+        or_(_hook.is_enabled, _hook.suspended_at > bindparam("suspended_after")),
+    )
+)
 _PAUSE = Query(update(t.webhooks).where(_ONE).values(resume_at=bindparam("resume_at")))
 _DROP = Query(
     update(t.webhook_deliveries)
@@ -136,7 +161,11 @@ _ATTEMPTS = Query(
 )
 _GIVE_UP = SystemQuery(
     update(t.webhook_deliveries)
-    .where(_delivery.due_at.is_not(None), _delivery.created_at < bindparam("before"))
+    .where(
+        _delivery.due_at.is_not(None),
+        _delivery.created_at < bindparam("before"),
+        _delivery.webhook_id.in_(select(_hook.id).where(_hook.dialect == bindparam("dialect"))),
+    )
     .values(
         state=DeliveryState.FAILED.value,
         due_at=None,
@@ -155,7 +184,12 @@ async def add(change: Change, webhook: Webhook) -> None:
     await change.run(_INSERT, **_webhooks.write(webhook))
 
 
-async def get(scope: AppScope, webhook_id: WebhookId) -> Webhook | None:
+async def lock_app(change: Change) -> None:
+    """Let others who count the app's webhooks wait until the transaction ends."""
+    await change.one(_LOCK_APP)
+
+
+async def get(scope: AppScope | Change, webhook_id: WebhookId) -> Webhook | None:
     """One webhook of the app."""
     row = await scope.one(_GET, id=webhook_id)
     return _webhooks.read(row) if row else None
@@ -167,9 +201,9 @@ async def lock(change: Change, webhook_id: WebhookId) -> Webhook | None:
     return _webhooks.read(row) if row else None
 
 
-async def list_all(scope: AppScope) -> list[Webhook]:
-    """The app's webhooks, newest first."""
-    return [_webhooks.read(row) for row in await scope.all(_LIST)]
+async def list_all(reader: AppScope | Change, dialect: str) -> list[Webhook]:
+    """The app's webhooks of a dialect, newest first."""
+    return [_webhooks.read(row) for row in await reader.all(_LIST, dialect=dialect)]
 
 
 async def put(change: Change, webhook: Webhook) -> None:
@@ -187,10 +221,36 @@ async def drop_waiting(change: Change, webhook_id: WebhookId) -> None:
     await change.run(_DROP, webhook_id=webhook_id, now=to_ms(change.now()))
 
 
-async def subscribers(tx: Transaction, app_id: AppId, event: str) -> list[tuple[WebhookId, AppLabel]]:
-    """The app's enabled webhooks that want to hear of an event."""
-    rows = await tx.all(_SUBSCRIBERS, app_id=app_id)
-    return [(row[0], AppLabel(app_id, row[2])) for row in rows if event in _names.decode(row[1])]
+class Subscriber(NamedTuple):
+    """A webhook that wants to hear of an event."""
+
+    webhook_id: WebhookId
+    app: AppLabel
+    is_enabled: bool
+    """False = switched off because it failed; what it misses is written down."""
+
+
+async def subscribers(
+    tx: Transaction, app_id: AppId, dialect: str, event: str, suspended_after: datetime
+) -> list[Subscriber]:
+    """The app's webhooks that want to hear of an event: enabled, or suspended after that time."""
+    rows = await tx.all(_SUBSCRIBERS, app_id=app_id, dialect=dialect, suspended_after=to_ms(suspended_after))
+    return [
+        Subscriber(row[0], AppLabel(app_id, row[3]), bool(row[2]))
+        for row in rows
+        if not {event, "*"}.isdisjoint(_names.decode(row[1]))
+    ]
+
+
+async def wanted(
+    reader: Reader, app_id: AppId, dialect: str, suspended_after: datetime
+) -> tuple[OrganizationId, frozenset[str]] | None:
+    """The app's organization, and what its webhooks want to hear of; None when it has none."""
+    rows = await reader.all(_WANTED, app_id=app_id, dialect=dialect, suspended_after=to_ms(suspended_after))
+    if not rows:
+        return None
+    names = frozenset(name for row in rows for name in _names.decode(row[1]))
+    return OrganizationId(rows[0][0]), names
 
 
 async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
@@ -286,6 +346,25 @@ async def count_failure(tx: Transaction, webhook: Webhook, more: int) -> int:
     return int(row[0]) if row else 0
 
 
+async def suspend(tx: Transaction, webhook: Webhook, now: datetime, *, keeps_events: bool) -> None:
+    """Switch a webhook off, and finish what waits for it.
+
+    Args:
+        tx: transaction.
+        webhook: which.
+        now: present.
+        keeps_events: whether what it misses is written down for a while, to be asked for later.
+    """
+    await tx.run(
+        _SUSPEND,
+        app_id=webhook.app_id,
+        id=webhook.id,
+        suspended_at=to_ms(now) if keeps_events else None,
+        updated_at=to_ms(now),
+    )
+    await drop_undeliverable(tx, webhook, now)
+
+
 async def pause(tx: Transaction, webhook: Webhook, until: datetime) -> None:
     """Send nothing before that time."""
     await tx.run(_PAUSE, app_id=webhook.app_id, id=webhook.id, resume_at=to_ms(until))
@@ -312,9 +391,9 @@ async def attempts_of(scope: AppScope, delivery_id: DeliveryId) -> list[Attempt]
     return [_attempts.read(row) for row in await scope.all(_ATTEMPTS, delivery_id=delivery_id)]
 
 
-async def give_up_older(tx: Transaction, before: datetime, now: datetime) -> int:
-    """Fail what has waited since before that time; returns how many."""
-    return await tx.run(_GIVE_UP, before=to_ms(before), now=to_ms(now))
+async def give_up_older(tx: Transaction, dialect: str, before: datetime, now: datetime) -> int:
+    """Fail what has waited since before that time for webhooks of a dialect; returns how many."""
+    return await tx.run(_GIVE_UP, dialect=dialect, before=to_ms(before), now=to_ms(now))
 
 
 async def forget_older(tx: Transaction, before: datetime, count: int) -> int:
