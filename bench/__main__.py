@@ -22,7 +22,17 @@ import uvloop
 from bench.figures import Figure, table
 
 HERE = Path(__file__).parent
-BENCHES = ("rest", "media_setup", "signalling", "memory", "store", "webhooks", "fanout", "summary")
+BENCHES = (
+    "rest",
+    "media_setup",
+    "signalling",
+    "memory",
+    "store",
+    "webhooks",
+    "fanout",
+    "presence",
+    "summary",
+)
 IN_PRIVATE_NETWORK = {"media_setup", "signalling"}
 """These need an interface for media."""
 LIMIT_S = 600.0

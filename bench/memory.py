@@ -3,8 +3,8 @@
     python -m bench.memory
 
 `parley serve` with its defaults, measured `SETTLE_S` after it printed its address: at its first start, which
-makes the database with Alembic in the same process, and at the next one, which finds it made. The bound is on
-the sum of RSS, which counts a page that two processes share in both of them.
+makes the database (with a program that ends), and at the next one, which finds it made. The bound is on the
+sum of RSS, which counts a page that two processes share in both of them.
 """
 
 from __future__ import annotations

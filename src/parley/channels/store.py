@@ -29,9 +29,9 @@ _NEXT_OFFSET = Query(
     )
 )
 _ONE = Query(
-    select(*_messages.columns).where(
-        m.app_id == bindparam("app_id"), m.channel_id == bindparam("channel"), m.id == bindparam("id")
-    )
+    select(*_messages.columns)
+    .where(m.app_id == bindparam("app_id"), m.channel_id == bindparam("channel"), m.id == bindparam("id"))
+    .with_for_update()
 )
 _CHANGE = Query(
     update(t.messages)
@@ -105,7 +105,7 @@ async def insert_message(change: Change, message: Message) -> None:
 
 
 async def get_message(change: Change, channel_id: str, message_id: MessageId) -> Message | None:
-    """One message of a channel."""
+    """One message of a channel; nobody else changes it before this change ends."""
     row = await change.one(_ONE, channel=channel_id, id=message_id)
     return _messages.read(row) if row else None
 

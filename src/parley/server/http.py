@@ -72,6 +72,7 @@ def build_asgi(
             telemetry_router(),
         ],
         openapi_config=None,
+        logging_config=None,  # it would replace the handlers that the server has configured
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
     pages_and_apis = ClientCors(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=app))

@@ -15,13 +15,14 @@ from parley.base.clock import ManualClock
 from parley.base.ids import PeerId, new_uuid
 from parley.bus import MemoryBus
 from parley.meetings.events import ParticipantLeft
-from parley.meetings.live.meeting import CLOSE_MOVED, LiveMeeting
+from parley.meetings.live.meeting import LiveMeeting
 from parley.meetings.live.placement import LEASE
 from parley.meetings.model import Meeting
 from parley.meetings.participants import get_participant_with_preset
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.secrets import Vault
+from parley.stream.closing import Close
 from parley.wire.realtimekit.client.events import Room
 from tests.store.databases import connected
 from tests.waiting import DEADLINE_S
@@ -75,7 +76,7 @@ async def test_a_lost_lease_sends_everybody_to_the_new_home(pair: Pair, clock: M
     before = await peer.ask(Room.GET_ROOM)
 
     clock.advance(LEASE.total_seconds() + 1)  # as after a long sleep, or when Redis forgot
-    assert await peer.gone() == await waits_for_nothing.gone() == CLOSE_MOVED
+    assert await peer.gone() == await waits_for_nothing.gone() == Close.RESTART
     assert pair.one.live(meeting) is None
 
     back = await pair.two.come(peer.token, peer_id=peer.id)
@@ -94,7 +95,7 @@ async def test_a_lost_lease_that_nobody_took_is_taken_again(pair: Pair, clock: M
     peer = await pair.one.guest(meeting)
     await put(peer, "board", x=b"1")
     clock.advance(LEASE.total_seconds() + 1)
-    assert await peer.gone() == CLOSE_MOVED
+    assert await peer.gone() == Close.RESTART
     await pair.held_by(meeting, None)
 
     back = await pair.one.come(peer.token, peer_id=peer.id)
@@ -150,7 +151,7 @@ async def test_a_meeting_that_moved_during_a_handshake_is_not_run_twice(pair: Pa
     async with asyncio.timeout(DEADLINE_S):
         while link.closed is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    assert link.closed == CLOSE_MOVED
+    assert link.closed == Close.RESTART
     assert pair.one.live(meeting) is None
     await there.settle()
 
@@ -162,11 +163,11 @@ async def test_a_meeting_lost_during_a_handshake_is_opened_anew(pair: Pair, cloc
     live = pair.one.live(meeting)
     assert live is not None
     clock.advance(LEASE.total_seconds() + 1)
-    assert await peer.gone() == CLOSE_MOVED
+    assert await peer.gone() == Close.RESTART
 
     link = await connect(pair.one, live, meeting)
 
-    assert link.closed == CLOSE_MOVED
+    assert link.closed == Close.RESTART
     assert pair.one.live(meeting) is None
     await pair.one.come(peer.token, peer_id=peer.id)
     assert pair.one.live(meeting) is not live

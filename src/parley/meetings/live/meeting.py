@@ -42,15 +42,13 @@ from parley.meetings.model import (
 )
 from parley.meetings.presets import Preset
 from parley.meetings.service import get_meeting
+from parley.stream.closing import Close
 
 log = structlog.get_logger(__name__)
 
 GRACE_S = 20.0
 """How long a peer whose connection broke stays; a Wi-Fi to cellular switch takes up to 15 s."""
 NAME_LIMIT = 256
-CLOSE_NORMAL, CLOSE_GOING_AWAY = 1000, 1001
-CLOSE_REPLACED, CLOSE_REMOVED, CLOSE_ENDED = 4000, 4001, 4002
-CLOSE_MOVED = 1012
 FAREWELL_S = 1.5
 """Between telling a peer that it has to go and closing its socket; it normally closes first."""
 
@@ -184,7 +182,7 @@ class LiveMeeting:
         peer = LivePeer(peer_id, participant, preset, preset.permissions, name, link, socket_session_id)
         if self.is_abandoned:
             peer.state = PeerState.GONE
-            link.close(CLOSE_MOVED, MOVED)
+            link.close(Close.RESTART, MOVED)
             return peer
         self._apply_role(peer)
         self.peers[peer_id] = peer
@@ -204,7 +202,7 @@ class LiveMeeting:
             peer.grace.cancel()
             peer.grace = None
         if peer.link is not None:
-            peer.link.close(CLOSE_REPLACED, "another connection took over this peer")
+            peer.link.close(Close.RTK_REPLACED, "another connection took over this peer")
         peer.link = link
         peer.socket_session_id = socket_session_id
 
@@ -213,7 +211,7 @@ class LiveMeeting:
         if peer.link is not link or self.peers.get(peer.id) is not peer:
             return
         peer.link = None
-        said_goodbye = code in (CLOSE_NORMAL, CLOSE_GOING_AWAY)
+        said_goodbye = code in (Close.NORMAL, Close.GOING_AWAY)
         if said_goodbye or not peer.is_joined:
             self.spawn(self.leave(peer, LeaveReason.LEFT if said_goodbye else LeaveReason.LOST))
             return
@@ -330,7 +328,7 @@ class LiveMeeting:
         self._removed.add(peer.id)
         link = peer.link
         peer.notify(Kicked(peer.info()))
-        self._close_later(link, CLOSE_REMOVED, "removed by a host")
+        self._close_later(link, Close.RTK_REMOVED, "removed by a host")
         self.spawn(self.leave(peer, LeaveReason.KICKED))
 
     def _close_later(self, link: Link | None, code: int, reason: str) -> None:
@@ -376,7 +374,7 @@ class LiveMeeting:
 
     def _dismiss(self, peer: LivePeer) -> None:
         peer.notify(SessionEnded())
-        self._close_later(peer.link, CLOSE_ENDED, "the session was ended")
+        self._close_later(peer.link, Close.RTK_ENDED, "the session was ended")
         if peer.grace is not None:
             peer.grace.cancel()
         peer.state = PeerState.GONE
@@ -457,7 +455,7 @@ class LiveMeeting:
                 peer.grace.cancel()
             peer.state = PeerState.GONE
             if peer.link is not None:
-                peer.link.close(CLOSE_MOVED, MOVED)
+                peer.link.close(Close.RESTART, MOVED)
         self.peers.clear()
         self.spawn(self.media.close())
 

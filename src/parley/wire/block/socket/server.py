@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,7 +118,6 @@ class BlockSockets:
         self._counted: dict[Connection, AppId] = {}
         self._expiring: list[tuple[int, int, Connection, int]] = []
         self._number = 0
-        self._left_out: Reader | None = None
         self._turner: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -209,7 +207,9 @@ class BlockSockets:
             "action": change.action.value,
             "member": self.shape_of(change.member),
         }
-        but = self._left_out if change.action is Action.LEAVE else None
+        but: Reader | None = None
+        if change.action is Action.LEAVE and change.session_id is not None:
+            but = self.sessions.socket_of(change.session_id)  # nobody gets its own leave
         self._tell(change.app_id, change.channel, frame, but)
 
     def typed(self, change: TypingChange) -> None:
@@ -251,15 +251,6 @@ class BlockSockets:
             self.hub.publish(key, data)
         else:
             self.hub.publish_except(key, data, but)
-
-    @contextmanager
-    def not_to(self, connection: Connection) -> Iterator[None]:
-        """What members do meanwhile is not told to this connection."""
-        self._left_out = connection.socket
-        try:
-            yield
-        finally:
-            self._left_out = None
 
     def send_members(self, connection: Connection, app_id: AppId, channel: str) -> None:
         """A snapshot of the members, in parts of `SNAPSHOT_PART`."""

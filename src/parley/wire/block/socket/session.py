@@ -12,6 +12,7 @@ from parley.accounts.scope import AppScope
 from parley.base.clock import Clock
 from parley.channels.realtime.access import Permission
 from parley.channels.realtime.grants import Grants
+from parley.stream.sockets import Socket
 
 if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
@@ -83,6 +84,11 @@ class Sessions:
         if session is None or not hmac.compare_digest(session.resume_token.encode(), given):
             return None
         return session
+
+    def socket_of(self, session_id: str) -> Socket | None:
+        """The socket of a session whose client is here."""
+        session = self._by_id.get(session_id)
+        return None if session is None or session.connection is None else session.connection.socket
 
     def away(self, session: Session) -> bool:
         """Its client has lost the connection; False when there is no room to keep it."""

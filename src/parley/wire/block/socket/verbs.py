@@ -230,8 +230,7 @@ async def _leave(connection: Connection, session: Session, frame: f.PresenceLeav
     server = connection.server
     await server.publisher.take(session.identity.scope)
     subscription.member_data = None
-    with server.not_to(connection):
-        server.presence.leave(session.identity.scope.app_id, frame.channel, session.id)
+    server.presence.leave(session.identity.scope.app_id, frame.channel, session.id)
     return {}
 
 
