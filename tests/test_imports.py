@@ -242,7 +242,11 @@ def test_every_package_says_what_it_is_for() -> None:
 
 
 def test_files_stay_short() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in sources()
+        if path.parent.name != "versions"  # migrations are generated, and never change
+    }
     long = [f"{path.relative_to(SOURCE)} ({lines})" for path, lines in lengths.items() if lines > MAX_LINES]
     assert not long, f"over {MAX_LINES} lines, split by what they say: {', '.join(long)}"
 
