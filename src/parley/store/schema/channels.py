@@ -49,6 +49,14 @@ publications = Table(
     UniqueConstraint("app_id", "channel", "offset"),
     Index("ix_publications_age", "app_id", "created_at"),
     Index(
+        "ix_publications_passing",
+        "app_id",
+        "channel",
+        "offset",
+        sqlite_where=text("NOT in_history"),
+        postgresql_where=text("NOT in_history"),
+    ),
+    Index(
         "ix_publications_client",
         "app_id",
         "channel",
@@ -67,7 +75,22 @@ receipts = Table(
     text_column("user_id"),
     instant("read_at"),
     PrimaryKeyConstraint("app_id", "channel", "offset", "user_id"),
+    Index("ix_receipts_age", "app_id", "read_at"),
 )
+"""Messages that somebody has read, one by one."""
+
+reading_steps = Table(
+    "reading_steps",
+    metadata,
+    of_app(),
+    text_column("channel"),
+    text_column("user_id"),
+    Column("read_to", BigInteger, nullable=False),
+    instant("read_at"),
+    PrimaryKeyConstraint("app_id", "channel", "user_id", "read_to"),
+    Index("ix_reading_steps_age", "app_id", "read_at"),
+)
+"""Each time somebody has read everything up to a place; the first step at or behind a message counts for it."""
 
 reading_marks = Table(
     "reading_marks",
@@ -76,10 +99,12 @@ reading_marks = Table(
     text_column("channel"),
     text_column("user_id"),
     Column("read_to", BigInteger, nullable=False),
-    instant("read_at", null=True),
     Column("delivered_to", BigInteger, nullable=False),
+    instant("updated_at"),
     PrimaryKeyConstraint("app_id", "channel", "user_id"),
+    Index("ix_reading_marks_age", "app_id", "updated_at"),
 )
+"""How far somebody is: the newest step, and what has arrived."""
 
 rooms = Table(
     "rooms",

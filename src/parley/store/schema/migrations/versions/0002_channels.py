@@ -443,19 +443,41 @@ def upgrade() -> None:
         sqlite_where=sa.text("client_id IS NOT NULL"),
         postgresql_where=sa.text("client_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_publications_passing",
+        "publications",
+        ["app_id", "channel", "offset"],
+        unique=False,
+        sqlite_where=sa.text("NOT in_history"),
+        postgresql_where=sa.text("NOT in_history"),
+    )
     op.create_table(
         "reading_marks",
         sa.Column("app_id", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("read_to", sa.BigInteger(), nullable=False),
-        sa.Column("read_at", sa.BigInteger(), nullable=True),
         sa.Column("delivered_to", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["app_id"], ["apps.id"], name=op.f("fk_reading_marks_app_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("app_id", "channel", "user_id", name=op.f("pk_reading_marks")),
     )
+    op.create_index("ix_reading_marks_age", "reading_marks", ["app_id", "updated_at"], unique=False)
+    op.create_table(
+        "reading_steps",
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("read_to", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_reading_steps_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("app_id", "channel", "user_id", "read_to", name=op.f("pk_reading_steps")),
+    )
+    op.create_index("ix_reading_steps_age", "reading_steps", ["app_id", "read_at"], unique=False)
     op.create_table(
         "receipts",
         sa.Column("app_id", sa.Text(), nullable=False),
@@ -466,6 +488,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_receipts_app_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("app_id", "channel", "offset", "user_id", name=op.f("pk_receipts")),
     )
+    op.create_index("ix_receipts_age", "receipts", ["app_id", "read_at"], unique=False)
     op.create_table(
         "room_recordings",
         sa.Column("id", sa.Text(), nullable=False),
