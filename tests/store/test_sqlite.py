@@ -13,7 +13,7 @@ import pytest
 from parley.store.engine import sqlite
 from parley.store.errors import DatabaseUnavailable
 from tests.store.databases import connected
-from tests.store.rows import ids, put
+from tests.store.rows import INSERT, ids, put
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -67,6 +67,9 @@ async def test_a_full_disk_fails_the_whole_group_and_nobody_waits_forever(databa
     database._writer.pragma("max_page_count", pages + 2)
 
     async def change(number: int) -> None:
+        if number % 2:
+            await database.run(INSERT, id=str(number), name="x" * 5_000, created_at=1)
+            return
         async with database.transaction() as tx:
             await put(tx, str(number), name="x" * 5_000)
 
@@ -177,8 +180,12 @@ async def test_a_transaction_inside_a_transaction_is_told_so_instead_of_waiting_
     with pytest.raises(RuntimeError, match="inside a transaction"):
         async with database.transaction(), database.transaction():
             pass
+    with pytest.raises(RuntimeError, match="inside a transaction"):
+        async with database.transaction():
+            await database.run(INSERT, id="x", name="x", created_at=1)
     async with database.transaction() as tx:
         await put(tx, "usable")
+    assert await ids(database) == ["usable"]
 
 
 async def test_a_commit_is_on_disk_when_the_caller_hears_of_it(database, database_url):

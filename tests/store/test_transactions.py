@@ -14,7 +14,7 @@ from parley.store.errors import AlreadyExists, DatabaseUnavailable
 from parley.store.query import SystemQuery, in_list, json_list
 from parley.store.schema import tables as t
 from tests.store.databases import connect, connected
-from tests.store.rows import COUNT, DELETE, IDS, ids, put
+from tests.store.rows import COUNT, DELETE, IDS, INSERT, ids, put
 from tests.waiting import until
 
 
@@ -105,6 +105,31 @@ async def test_a_number_beyond_64_bits_is_refused(database):
     with pytest.raises(Invalid):
         async with database.transaction() as tx:
             await put(tx, "big", created_at=2**63)
+
+
+async def test_a_lone_statement_is_a_transaction(database, database_url):
+    assert await database.run(INSERT, id="alone", name="x", created_at=1) == 1
+    async with connected(database_url) as other:
+        assert await ids(other) == ["alone"]
+    assert await database.run(DELETE, id="alone") == 1
+    assert await database.run(DELETE, id="alone") == 0
+
+
+async def test_lone_statements_and_transactions_fail_each_for_itself(database):
+    async def alone(number: int) -> None:
+        await database.run(INSERT, id=str(number // 2), name="x", created_at=1)  # each id twice
+
+    async def change(number: int) -> None:
+        async with database.transaction() as tx:
+            await put(tx, f"tx {number}")
+            if number % 2:
+                raise LookupError
+
+    calls = [call(n) for n in range(20) for call in (alone, change)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(o, AlreadyExists) for o in outcomes) == 10
+    assert sum(isinstance(o, LookupError) for o in outcomes) == 10
+    assert await ids(database) == sorted([*map(str, range(10)), *(f"tx {n}" for n in range(0, 20, 2))])
 
 
 async def test_run_counts_its_own_rows_and_not_those_of_a_cascade(database, app_scope):

@@ -58,6 +58,10 @@ class Scope:
         """The first row, committed state."""
         return await self.store.database.one(query, **self._bind(params))
 
+    async def run(self, query: Query, **params: Any) -> int:
+        """A change of one statement that announces nothing; returns the number of rows changed."""
+        return await self.store.database.run(query, **self._bind(params))
+
     @asynccontextmanager
     async def change(self) -> AsyncIterator[Change]:
         """A transaction; its events are written with it and announced after it."""

@@ -91,8 +91,7 @@ async def create_meeting(scope: AppScope, given: MeetingInput) -> Meeting:
         created_at=now,
         updated_at=now,
     )
-    async with scope.change() as change:
-        await store.insert_meeting(change, meeting)
+    await store.insert_meeting(scope, meeting)
     return meeting
 
 

@@ -84,9 +84,9 @@ def _list_meetings(shape: type[msgspec.Struct], given: frozenset[str]) -> tuple[
     )
 
 
-async def insert_meeting(change: Change, meeting: Meeting) -> None:
-    """Add a meeting."""
-    await change.run(_INSERT_MEETING, **_meetings.write(meeting))
+async def insert_meeting(scope: AppScope | Change, meeting: Meeting) -> None:
+    """Add a meeting, as a change of its own or within another."""
+    await scope.run(_INSERT_MEETING, **_meetings.write(meeting))
 
 
 async def get_meeting(scope: AppScope, meeting_id: MeetingId) -> Meeting | None:

@@ -50,6 +50,13 @@ class Database(Reader, Protocol):
     def dialect(self) -> DialectName:
         """Which SQL it speaks."""
 
+    async def run(self, query: SystemQuery, **params: Any) -> int:
+        """A transaction of one statement; returns the number of rows changed, when they are on disk.
+
+        Raises:
+            AlreadyExists: a uniqueness rule was broken.
+        """
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction, committed when the block is left without an exception and on disk by then."""
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -56,9 +57,7 @@ class RowMap(Generic[T]):
             for index, name in enumerate(names)
             if (reader := _reader(hints[name])) is not None
         ]
-        writers = {name: _writer(hints[name]) for name in names}
-        self._as_is = [name for name in names if writers[name] is None]
-        self._writers = [(name, write) for name, write in writers.items() if write is not None]
+        self._writers = [(i, w) for i, n in enumerate(names) if (w := _writer(hints[n])) is not None]
 
     def read(self, row: Sequence[Any]) -> T:
         """The object of one row."""
@@ -89,11 +88,11 @@ class RowMap(Generic[T]):
 
     def write(self, value: T) -> dict[str, Any]:
         """Parameters by column name."""
-        params = {name: getattr(value, name) for name in self._as_is}
-        for name, convert in self._writers:
-            given = getattr(value, name)
-            params[name] = None if given is None else convert(given)
-        return params
+        values = list(msgspec.structs.astuple(value))
+        for index, convert in self._writers:
+            given = values[index]
+            values[index] = None if given is None else convert(given)
+        return dict(zip(self._names, values, strict=True))
 
 
 def _bare(hint: Any) -> Any:
@@ -141,13 +140,9 @@ def _writer(hint: Any) -> Convert | None:
     if _is_structured(bare):
         return _json_text
     if isinstance(bare, type) and issubclass(bare, Enum):
-        return _value
+        return attrgetter("_value_")  # what `value` is, without the two calls of its descriptor
     return None
 
 
 def _json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _value(member: Enum) -> Any:
-    return member.value

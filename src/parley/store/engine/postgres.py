@@ -65,6 +65,11 @@ class PostgresDatabase:
         async with self._connection() as connection:
             return await _one(connection, query, params)
 
+    async def run(self, query: SystemQuery, **params: Any) -> int:
+        """See `Database.run`. The server commits a lone statement by itself: one round trip, not three."""
+        async with self._connection() as connection:
+            return await _run(connection, query, params)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """See `Database.transaction`."""
@@ -132,11 +137,8 @@ class _PostgresTransaction:
             return await _one(self._connection, query, params)
 
     async def run(self, query: SystemQuery, **params: Any) -> int:
-        prepared = query.prepared("postgresql")
-        with self._watched(), _translated():
-            tag: str = await self._connection.execute(prepared.sql, *prepared.arguments(params))
-        count = tag.rsplit(" ", 1)[-1]
-        return int(count) if count.isdigit() else 0
+        with self._watched():
+            return await _run(self._connection, query, params)
 
     async def run_many(self, query: SystemQuery, rows: Sequence[Mapping[str, Any]]) -> None:
         prepared = query.prepared("postgresql")
@@ -164,6 +166,14 @@ async def _one(connection: Any, query: SystemQuery, params: Mapping[str, Any]) -
     with _translated():
         row: Row | None = await connection.fetchrow(prepared.sql, *prepared.arguments(params))
     return row
+
+
+async def _run(connection: Any, query: SystemQuery, params: Mapping[str, Any]) -> int:
+    prepared = query.prepared("postgresql")
+    with _translated():
+        tag: str = await connection.execute(prepared.sql, *prepared.arguments(params))
+    count = tag.rsplit(" ", 1)[-1]
+    return int(count) if count.isdigit() else 0
 
 
 _NOT_STORABLE = (

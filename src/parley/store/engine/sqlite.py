@@ -141,6 +141,22 @@ class SqliteDatabase:
         """See `Reader.one`."""
         return _one(self._reader, query, params)
 
+    async def run(self, query: SystemQuery, **params: Any) -> int:
+        """See `Database.run`. A statement that fails changes nothing, so this needs no savepoint."""
+        prepared = query.prepared("sqlite")
+        arguments = prepared.arguments(params)
+        await self._join_group()
+        try:
+            _execute(self._writer.execute, prepared.sql, arguments)
+        except BaseException as failure:
+            if not self._writer.in_transaction:
+                self._lose_group(failure)
+            self._pass_on()
+            raise
+        changed = self._writer.changes()
+        await self._on_disk()
+        return changed
+
     def transaction(self) -> _SqliteTransaction:
         """See `Database.transaction`."""
         return _SqliteTransaction(self)
@@ -154,16 +170,8 @@ class SqliteDatabase:
             DatabaseUnavailable: another process holds the write lock.
             RuntimeError: this task is in a transaction already.
         """
-        task = asyncio.current_task()
-        if self._owner is not None and self._owner is task:
-            raise RuntimeError("a transaction inside a transaction would wait for itself")
-        deadline = self._loop.time() + LOCK_TIMEOUT_S
-        await self._take_turn()
-        self._owner = task
+        await self._join_group()
         try:
-            if self._group is None:
-                await self._begin(deadline)
-                self._group = _Group()
             _execute(self._writer.execute, "SAVEPOINT change")
         except BaseException:
             self._pass_on()
@@ -176,18 +184,12 @@ class SqliteDatabase:
         Raises:
             DatabaseUnavailable: it could not be stored.
         """
-        group = self._group
-        assert group is not None
         try:
             _execute(self._writer.execute, "RELEASE change")
         except Exception as failure:
             self.undo(failure)
             raise
-        on_disk: asyncio.Future[None] = self._loop.create_future()
-        group.callers.append(on_disk)
-        group.hooks.extend(hooks)
-        self._pass_on()
-        await on_disk
+        await self._on_disk(hooks)
 
     def undo(self, failure: BaseException) -> None:
         """Take back the transaction that has the turn, and end it; the others of its group stay."""
@@ -195,11 +197,39 @@ class SqliteDatabase:
             self._writer.execute("ROLLBACK TO change")
             self._writer.execute("RELEASE change")
         except apsw.Error:
-            # A full disk or an I/O error makes SQLite end the whole transaction, savepoints and all.
-            group, self._group = self._group, None
-            if group is not None:
-                self._abandon(group, failure)
+            self._lose_group(failure)
         self._pass_on()
+
+    async def _join_group(self) -> None:
+        task = asyncio.current_task()
+        if self._owner is not None and self._owner is task:
+            raise RuntimeError("a transaction inside a transaction would wait for itself")
+        deadline = self._loop.time() + LOCK_TIMEOUT_S
+        await self._take_turn()
+        self._owner = task
+        try:
+            if self._group is None:
+                await self._begin(deadline)
+                self._group = _Group()
+        except BaseException:
+            self._pass_on()
+            raise
+
+    async def _on_disk(self, hooks: Sequence[Hook] = ()) -> None:
+        """Pass the turn on; returns when the group is stored."""
+        group = self._group
+        assert group is not None
+        stored: asyncio.Future[None] = self._loop.create_future()
+        group.callers.append(stored)
+        group.hooks.extend(hooks)
+        self._pass_on()
+        await stored
+
+    def _lose_group(self, failure: BaseException) -> None:
+        """A full disk or an I/O error made SQLite end the whole transaction, savepoints and all."""
+        group, self._group = self._group, None
+        if group is not None:
+            self._abandon(group, failure)
 
     async def _begin(self, deadline: float) -> None:
         while True:
