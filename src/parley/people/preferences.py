@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -112,6 +113,12 @@ async def change_settings(
 async def channels_of(reader: AppScope | Change, user_id: str, now: datetime) -> tuple[Channel, ...]:
     """The ways on which a user may be told of something now."""
     return allowed_channels((await _read(reader, user_id)).settings, now)
+
+
+async def without_app(reader: AppScope | Change, user_ids: Iterable[str]) -> frozenset[str]:
+    """Those users who want to be told of nothing in the app."""
+    found = await store.settings_of(reader, user_ids)
+    return frozenset(user for user, body in found.items() if not _stored.decode(body).in_app_enabled)
 
 
 def allowed_channels(settings: Settings, now: datetime) -> tuple[Channel, ...]:

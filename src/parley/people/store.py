@@ -91,6 +91,9 @@ _GET_SETTINGS = Query(
         s.app_id == bindparam("app_id"), s.user_id == bindparam("user_id")
     )
 )
+_SETTINGS_OF = Query(
+    select(s.user_id, s.body).where(s.app_id == bindparam("app_id"), in_list(s.user_id, "ids"))
+)
 _PUT_SETTINGS = Query(
     upsert(
         t.notification_settings,
@@ -241,6 +244,11 @@ async def settings(reader: Scoped, user_id: str) -> tuple[str, int, int] | None:
     """A user's settings as JSON, and when they were made and changed."""
     row = await reader.one(_GET_SETTINGS, user_id=user_id)
     return None if row is None else (row[0], row[1], row[2])
+
+
+async def settings_of(reader: Scoped, user_ids: Iterable[str]) -> dict[str, str]:
+    """Settings as JSON by user; those who never chose any are left out."""
+    return {row[0]: row[1] for row in await reader.all(_SETTINGS_OF, ids=json_list(user_ids))}
 
 
 async def put_settings(change: Change, user_id: str, body: str) -> None:
