@@ -68,10 +68,9 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
     "accounts": frozenset({"app_settings", "keys", "plans", "rates", "user_tokens"}),  # its services, one file each
     "channels": frozenset({"realtime"}),  # a domain of its own, beside the chat of meetings
-    "insight": frozenset(
-        {"answers", "digest", "engines", "prompts", "registration", "summary"}
-    ),  # functions over values, and the engines
+    "insight": frozenset({"answers", "digest", "prompts", "registration", "summary"}),  # functions over values
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
+    "notifications": frozenset({"sources", "views", "web"}),  # its services, one file each
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each
 }
 

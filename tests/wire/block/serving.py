@@ -27,13 +27,16 @@ from parley.channels.realtime.model import Publication
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.conversations.services import conversation_services
 from parley.conversations.settings import AiSettings
-from parley.conversations.summaries.providers import ConfiguredEngines
 from parley.conversations.summaries.service import Summaries
 from parley.insight.ports import TextEngine
+from parley.notifications.service import Notifications
+from parley.notifications.sources import Sources
+from parley.notifications.web import WebNotifications
 from parley.outgoing.http import OutgoingPolicy
 from parley.people.activity import UserActivity
 from parley.people.availability import Availabilities
 from parley.people.service import People
+from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
 from parley.webhooks.endpoints import Endpoints
 from parley.wire.block.api import block_api
@@ -69,10 +72,14 @@ class Parts:
 
 def people_services(parts: Parts) -> Iterable[Any]:
     """Users, and what is addressed to them."""
+    people, sources = People(), Sources()
     return (
-        People(),
+        people,
+        sources,
         Availabilities(),
         UserActivity(parts.store),
+        Notifications(parts.log, sources),
+        WebNotifications(parts.log, people),
         Endpoints(EVENT_NAMES, OutgoingPolicy(allow_private=False)),
     )
 

@@ -138,9 +138,9 @@ class Invites:
                 raise UnknownCode("There is no such invite.")
             await store.lock(change, group.id)
             roles = await store.roles(change, group.id)
-            _check_usable(found, scope.now())
             if user_id in roles:
                 raise AlreadyMember("They are in the group already.")
+            _check_usable(found, scope.now())
             if not await store.use_invite(change, found.code):
                 raise InviteOver(Over.MAX_USES_REACHED)
             await self._groups.admit(change, group, [user_id], len(roles))
