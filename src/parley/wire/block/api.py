@@ -7,11 +7,27 @@ from functools import partial
 
 from parley.base.errors import NotFound, ParleyError
 from parley.wire.asgi import Answer, Header, RestApi
-from parley.wire.block import conversations, health, people
+from parley.wire.block import (
+    conversations,
+    health,
+    notifications,
+    people,
+    sources,
+    web_notifications,
+    webhooks,
+)
 from parley.wire.block.endpoint import Context, Endpoint, Routes, answer, refuse
 from parley.wire.block.errors import MethodNotAllowed
 
-AREAS: tuple[Routes, ...] = (health.routes, people.routes, *conversations.AREAS)
+AREAS: tuple[Routes, ...] = (
+    health.routes,
+    people.routes,
+    *conversations.AREAS,
+    webhooks.routes,
+    notifications.routes,
+    web_notifications.routes,
+    sources.routes,
+)
 
 
 def endpoints(areas: Sequence[Routes] = AREAS) -> list[Endpoint]:
