@@ -75,8 +75,8 @@ def build_asgi(
         logging_config=None,  # it would replace the handlers that the server has configured
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
-    pages_and_apis = ClientCors(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=app))
-    return StripPrefix(BlockGate(block_api(parley.block.context), block_endpoints(), pages_and_apis))
+    others = BlockGate(block_api(parley.block.context), block_endpoints(), ClientCors(app))
+    return StripPrefix(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=others))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
