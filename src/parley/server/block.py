@@ -16,6 +16,9 @@ from parley.channels.realtime.feed import Feeds
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.presence import Presence
 from parley.channels.realtime.publishing import Publisher
+from parley.channels.realtime.purging import Purge
+from parley.channels.realtime.receipts import Receipts
+from parley.channels.realtime.retention import Retention
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import Typing
 from parley.outgoing.ports import Http
@@ -66,6 +69,10 @@ class RealTimeBlock:
         self.presence = Presence(store.clock, shared, node_id, self.sockets.present)
         self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
         self.sockets.presence, self.sockets.typing = self.presence, self.typing
+        self.retention = Retention(self.settings)
+        self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
+        self.purge = Purge(store, self.retention)
+        self.purge.register()
         services: tuple[Any, ...] = (
             self.settings,
             self.feeds,
@@ -73,6 +80,8 @@ class RealTimeBlock:
             self.publisher,
             self.access,
             self.presence,
+            self.retention,
+            self.receipts,
         )
         self.context = Context(
             store=store,
@@ -92,6 +101,9 @@ class RealTimeBlock:
         stack.push_async_callback(self.presence.stop)
         await self.typing.open()
         stack.push_async_callback(self.typing.close)
+        await self.receipts.start()
+        stack.push_async_callback(self.receipts.stop)
+        await self.purge.schedule()
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
 

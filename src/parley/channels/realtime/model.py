@@ -95,9 +95,10 @@ def offset_of(publication_id: str) -> int | None:
     if text == publication_id or len(text) != _PLACE_DIGITS + _RANDOM_DIGITS:
         return None
     number = 0
-    for digit in text[:_PLACE_DIGITS]:
+    for digit in text:
         value = _DIGITS.find(digit)
         if value < 0:
             return None
         number = number << 5 | value
+    number >>= 5 * _RANDOM_DIGITS
     return number if 0 < number < 1 << 63 else None

@@ -6,16 +6,18 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, delete, select, text
 
 from parley.base.ids import AppId
-from parley.channels.realtime.model import Position, Publication
+from parley.channels.realtime.model import Position, Publication, offset_of
 from parley.store.ports import Reader, Transaction
 from parley.store.query import Query, SystemQuery, in_list, json_list, upsert
 from parley.store.schema import channels as c
 from parley.store.schema import tables as t
 
 p = c.publications.c
+_PREFIX = "channel:"
+"""Of the topic that counts a channel's places."""
 _STORED = (p.offset, p.id, p.event, p.user_id, p.data, p.client_id, p.in_history, p.created_at)
 
 _TAKE = Query(
@@ -60,10 +62,57 @@ _AFTER = Query(
     .order_by(p.offset)
     .limit(bindparam("count"))
 )
+_FIND = Query(
+    select(*_STORED).where(
+        p.app_id == bindparam("app_id"),
+        p.channel == bindparam("channel"),
+        p.offset == bindparam("offset"),
+        p.id == bindparam("id"),
+    )
+)
+_in_history = and_(
+    p.app_id == bindparam("app_id"),
+    p.channel == bindparam("channel"),
+    p.offset > bindparam("above"),
+    p.offset < bindparam("below"),
+    p.in_history.is_(True),
+    p.created_at > bindparam("expired"),
+)
+_OLDER = Query(select(*_STORED).where(_in_history).order_by(p.offset.desc()).limit(bindparam("count")))
+_NEWER = Query(select(*_STORED).where(_in_history).order_by(p.offset).limit(bindparam("count")))
+_APPS = SystemQuery(
+    select(t.apps.c.id).where(
+        select(p.number).where(p.app_id == t.apps.c.id).correlate(t.apps).limit(1).exists()
+    )
+)
+_PURGE_EXPIRED = Query(
+    delete(c.publications).where(
+        p.number.in_(
+            select(p.number)
+            .where(p.app_id == bindparam("app_id"), p.created_at <= bindparam("expired"))
+            .order_by(p.created_at)
+            .limit(bindparam("count"))
+        )
+    )
+)
+_PURGE_PASSING = SystemQuery(
+    delete(c.publications).where(
+        p.number.in_(
+            select(p.number)
+            .join(t.streams, and_(t.streams.c.app_id == p.app_id, t.streams.c.topic == _PREFIX + p.channel))
+            .where(
+                text("NOT publications.in_history"),  # as the index has it
+                p.created_at < bindparam("before"),
+                p.offset <= t.streams.c.last_offset - bindparam("kept"),
+            )
+            .limit(bindparam("count"))
+        )
+    )
+)
 
 
 def _topic(channel: str) -> str:
-    return f"channel:{channel}"
+    return f"{_PREFIX}{channel}"
 
 
 async def take_places(tx: Transaction, app_id: AppId, channel: str, count: int) -> Position:
@@ -117,6 +166,55 @@ async def after(
     """At most `count` publications behind `offset`, up to and including `to`, in order."""
     rows = await reader.all(_AFTER, app_id=app_id, channel=channel, after=offset, to=to, count=count)
     return [read(app_id, channel, epoch, row) for row in rows]
+
+
+async def find(reader: Reader, app_id: AppId, channel: str, publication_id: str) -> Publication | None:
+    """A publication of the channel that is on disk."""
+    offset = offset_of(publication_id)
+    if offset is None:
+        return None
+    row = await reader.one(_FIND, app_id=app_id, channel=channel, offset=offset, id=publication_id)
+    return read(app_id, channel, "", row) if row else None
+
+
+async def in_history(
+    reader: Reader,
+    app_id: AppId,
+    channel: str,
+    *,
+    above: int = 0,
+    below: int = 1 << 62,
+    expired_ms: int,
+    count: int,
+    newest_first: bool,
+) -> list[Publication]:
+    """At most `count` publications of the history between two offsets, both exclusive."""
+    rows = await reader.all(
+        _OLDER if newest_first else _NEWER,
+        app_id=app_id,
+        channel=channel,
+        above=above,
+        below=below,
+        expired=expired_ms,
+        count=count,
+    )
+    return [read(app_id, channel, "", row) for row in rows]
+
+
+async def apps_with_publications(reader: Reader) -> list[AppId]:
+    """Every app that has any."""
+    return [AppId(row[0]) for row in await reader.all(_APPS)]
+
+
+async def purge_expired(tx: Transaction, app_id: AppId, expired_ms: int, count: int) -> int:
+    """Delete at most `count` publications of that time or before; returns how many."""
+    return await tx.run(_PURGE_EXPIRED, app_id=app_id, expired=expired_ms, count=count)
+
+
+async def purge_passing(tx: Transaction, before_ms: int, kept: int, count: int) -> int:
+    """Delete at most `count` publications that are in no history, older than that, and not among the last
+    `kept` of their channel; returns how many."""
+    return await tx.run(_PURGE_PASSING, before=before_ms, kept=kept, count=count)
 
 
 def read(app_id: AppId, channel: str, epoch: str, row: Any) -> Publication:
