@@ -64,6 +64,7 @@ def _meetings_as(shape: type[T]) -> RowMap[T]:
 
 @functools.cache
 def _list_meetings(shape: type[msgspec.Struct], given: frozenset[str]) -> tuple[Query, Query]:
+    """A page's rows, each with the number of all rows behind it; and that number alone."""
     wanted: list[ColumnElement[bool]] = [m.app_id == _APP, m.parent_id.is_(None)]
     if "pattern" in given:
         wanted.append(
@@ -76,12 +77,10 @@ def _list_meetings(shape: type[msgspec.Struct], given: frozenset[str]) -> tuple[
     if "to_ms" in given:
         wanted.append(m.created_at <= bindparam("to_ms"))
     where = and_(*wanted)
-    columns = _meetings_as(shape).columns
-    rows = select(*columns).where(where).order_by(m.created_at.desc(), m.id.desc())
-    return (
-        Query(rows.limit(bindparam("size")).offset(bindparam("skip"))),
-        Query(select(func.count()).select_from(t.meetings).where(where)),
-    )
+    count = select(func.count()).select_from(t.meetings).where(where).correlate(None)
+    rows = select(*_meetings_as(shape).columns, count.scalar_subquery()).where(where)
+    rows = rows.order_by(m.created_at.desc(), m.id.desc()).limit(bindparam("size")).offset(bindparam("skip"))
+    return Query(rows), Query(count)
 
 
 async def insert_meeting(scope: AppScope | Change, meeting: Meeting) -> None:
@@ -124,9 +123,10 @@ async def list_meetings(scope: AppScope, wanted: MeetingFilter, page: PageReques
         params["to_ms"] = to_ms(wanted.created_to)
     rows, count = _list_meetings(shape, frozenset(params))
     found = await scope.all(rows, **params, size=page.size, skip=page.skip)
-    total = await scope.one(count, **params)
-    assert total is not None
-    return Page(_meetings_as(shape).read_all(found), total[0], page)
+    # Each row carries the total, so that one look-up tells both; beyond the last page there is no row.
+    last = found[0] if found else await scope.one(count, **params)
+    assert last is not None
+    return Page(_meetings_as(shape).read_all(found), last[-1], page)
 
 
 # --- presets ----------------------------------------------------------------------------------

@@ -70,10 +70,13 @@ class RowMap(Generic[T]):
         return self._shape(**dict(zip(self._names, values, strict=True)))
 
     def read_all(self, rows: Sequence[Sequence[Any]]) -> list[T]:
-        """The objects of many rows: column by column, so that the loops are those of `map` and `zip`."""
+        """The objects of many rows, which may have further columns behind those of `columns`.
+
+        They are made column by column, so that the loops are those of `map` and `zip`.
+        """
         if not rows:
             return []
-        columns: list[Any] = list(zip(*rows, strict=True))
+        columns: list[Any] = list(zip(*rows, strict=True))[: len(self._names)]
         for index, convert, null, is_nullable in self._readers:
             column = columns[index]
             columns[index] = (
