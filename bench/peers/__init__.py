@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 _REQUIREMENTS = HERE / "requirements.txt"
-_ENVIRONMENT = Path(sys.prefix) / "bench-peers"
+ENVIRONMENT = Path(sys.prefix) / "bench-peers"
 """Inside Parley's own environment folder, so that `make clean` removes it as well."""
 
 
@@ -19,12 +19,12 @@ def python() -> Path:
     Raises:
         subprocess.CalledProcessError: the packages cannot be installed.
     """
-    program = _ENVIRONMENT / "bin" / "python"
-    stamp = _ENVIRONMENT / "installed"
+    program = ENVIRONMENT / "bin" / "python"
+    stamp = ENVIRONMENT / "installed"
     wanted = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         print("installing the peers' packages ...", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(_ENVIRONMENT)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
         install = [str(program), "-m", "pip", "install", "--quiet", "--requirement", str(_REQUIREMENTS)]
         subprocess.run(install, check=True)
         stamp.write_text(wanted)

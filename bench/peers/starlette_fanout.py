@@ -14,7 +14,8 @@ members = set()
 
 async def endpoint(websocket):
     await websocket.accept()
-    members.add(websocket)
+    if websocket.url.query != "publish":
+        members.add(websocket)
     with contextlib.suppress(Exception):
         while True:
             text = await websocket.receive_text()
@@ -30,6 +31,7 @@ if __name__ == "__main__":
         Starlette(routes=[WebSocketRoute("/ws", endpoint)]),
         ws="websockets-sansio",
         ws_per_message_deflate=False,
+        ws_ping_interval=None,
         lifespan="off",
         log_level="critical",
         loop="uvloop",
