@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from parley.accounts.scope import Change
 from parley.base.errors import NotAllowed, NotFound
 from parley.conversations.messages import store
 from parley.conversations.messages.model import Message
@@ -30,25 +31,35 @@ async def seen(reader: store.Reader, caller: Caller, message_id: str, now: datet
     return found
 
 
-async def own(reader: store.Reader, caller: Caller, message_id: str, now: datetime) -> Message:
-    """A message that the caller may change: their own, or any of them for a server.
+async def own(change: Change, caller: Caller, message_id: str) -> Message:
+    """A message that the caller may change, and nobody else until the change ends: their own, or any of them
+    for a server.
 
     Raises:
         NotFound: there is none that they may see.
         NotAllowed: somebody else's.
     """
-    found = await seen(reader, caller, message_id, now)
+    found = await seen(change, caller, message_id, change.now())
     must_own(caller, found)
-    return found
+    await store.lock(change, found)
+    return await seen(change, caller, message_id, change.now())
 
 
-async def deleted(reader: store.Reader, caller: Caller, message_id: str) -> Message:
-    """A deleted message that the caller may bring back; one that is there is returned as well."""
-    found = await store.get(reader, id_of(message_id), caller.viewer)
+async def deleted(change: Change, caller: Caller, message_id: str) -> Message:
+    """A deleted message that the caller may bring back; one that is there is returned as well.
+
+    Raises:
+        NotFound: there is none that they could see.
+        NotAllowed: somebody else's.
+    """
+    found = await store.get(change, id_of(message_id), caller.viewer)
     if found is None:
         raise NotFound(_GONE)
     must_own(caller, found)
-    return found
+    await store.lock(change, found)
+    locked = await store.get(change, found.id)
+    assert locked is not None  # messages are never removed
+    return locked
 
 
 def must_own(caller: Caller, message: Message) -> None:

@@ -244,7 +244,7 @@ class Messages:
         """
         given = wanted.given()
         async with scope.change() as change:
-            before = await access.own(change, caller, message_id, scope.now())
+            before = await access.own(change, caller, message_id)
             now = scope.now()
             after = msgspec.structs.replace(before, **given, updated_by=caller.user_id, updated_at=now)
             if after.content != before.content:
@@ -263,7 +263,7 @@ class Messages:
     async def delete(self, scope: AppScope, caller: Caller, message_id: str) -> None:
         """Put a message of the caller's into the trash."""
         async with scope.change() as change:
-            before = await access.own(change, caller, message_id, scope.now())
+            before = await access.own(change, caller, message_id)
             now = scope.now()
             await store.put(
                 change,

@@ -12,6 +12,7 @@ from parley.accounts.scope import AppScope, Change
 from parley.base.paging import Page, PageRequest
 from parley.base.times import from_ms, to_ms
 from parley.conversations.messages.model import Message
+from parley.conversations.threads import store as threads
 from parley.conversations.threads.model import Receipt
 from parley.store.listing import NEWEST_FIRST, Listing, Sort
 from parley.store.query import Query, in_list, json_list, upsert
@@ -61,6 +62,11 @@ _UPDATE = Query(
     update(t.conversation_messages)
     .where(_OF_APP, c.id == bindparam("message_id"))
     .values({name: bindparam(f"new_{name}", type_=c[name].type) for name in _CHANGING})
+)
+_LOCK = Query(
+    update(t.conversation_messages)
+    .where(_OF_APP, c.id == bindparam("message_id"))
+    .values(updated_at=c.updated_at)
 )
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "viewer": _CAN_SEE,
@@ -262,6 +268,14 @@ async def known(reader: Reader, conversation_id: str, sender: str, key: str) -> 
     """What the sender sent under an idempotency key."""
     row = await reader.one(_KNOWN, conversation_id=conversation_id, sender=sender, idempotency_key=key)
     return None if row is None else _map.read(row)
+
+
+async def lock(change: Change, message: Message) -> None:
+    """Nobody else changes the message, or what is unread of its conversation, until the change ends."""
+    if message.conversation_id:
+        await threads.lock(change, message.conversation_id)
+    else:
+        await change.run(_LOCK, message_id=message.id)
 
 
 async def put(change: Change, message: Message) -> None:

@@ -104,6 +104,9 @@ _TOUCH = Query(
         revision=c.revision + 1, updated_at=bindparam("now"), last_message_at=bindparam("last_message_at")
     )
 )
+_LOCK = Query(
+    update(t.conversations).where(_OF_APP, c.id == bindparam("conversation_id")).values(revision=c.revision)
+)
 _REVISE = Query(
     update(t.conversations)
     .where(_OF_APP, c.id == bindparam("conversation_id"))
@@ -271,6 +274,14 @@ async def touch(change: Change, conversation_id: str, now: datetime) -> bool:
     """A message comes: others who want to add one wait until this change ends; False when it is gone."""
     at = to_ms(now)
     return await change.run(_TOUCH, conversation_id=conversation_id, now=at, last_message_at=at) > 0
+
+
+async def lock(change: Change, conversation_id: str) -> None:
+    """Messages are added, changed and taken away by others only after this change ends.
+
+    Whoever changes members' counts takes this first: so nobody waits for each other.
+    """
+    await change.run(_LOCK, conversation_id=conversation_id)
 
 
 async def revise(change: Change, conversation_id: str) -> None:
