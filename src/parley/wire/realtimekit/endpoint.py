@@ -190,7 +190,8 @@ _encode = msgspec.json.Encoder().encode
 async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Request) -> dict[str, Any]:
     """Check in order, and gather what the route takes."""
     path = request.path_params
-    app_id = path["app_id"] if endpoint.is_in_app else ""
+    is_in_app = endpoint.is_in_app
+    app_id = path["app_id"] if is_in_app else ""
     scope, app_scope = await accounts.authenticate_for_app(
         context.store,
         CredentialKind.API_TOKEN,
@@ -208,7 +209,7 @@ async def _prepare(endpoint: Endpoint, context: RealtimeKitContext, request: Req
             shown = "id" if len(endpoint.ids) == 1 else name
             raise Invalid(f'"{shown}" must be a valid GUID', field=shown)
         path[name] = path[name].lower()
-    if endpoint.is_in_app and app_scope is None:
+    if is_in_app and app_scope is None:
         raise NotFound(f"No app found with id {app_id}")
     arguments: dict[str, Any] = {
         "call": Call(context, scope) if app_scope is None else AppCall(context, app_scope)

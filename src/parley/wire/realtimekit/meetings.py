@@ -26,7 +26,7 @@ ShownConfig = Annotated[
 KeepAlive = Annotated[float, Meta(ge=KEEP_ALIVE_MIN_S, le=KEEP_ALIVE_MAX_S, multiple_of=1)]
 
 
-class MeetingRow(msgspec.Struct, frozen=True):
+class MeetingRow(msgspec.Struct, frozen=True, gc=False):
     """A meeting as lists show it; made of the stored columns of these names."""
 
     id: Uuid
@@ -44,7 +44,7 @@ class MeetingRow(msgspec.Struct, frozen=True):
     """As it was given, without the secrets of a storage."""
 
 
-class MeetingShape(MeetingRow, frozen=True):
+class MeetingShape(MeetingRow, frozen=True, gc=False):
     """A meeting."""
 
     ai_config: ShownConfig = UNSET
