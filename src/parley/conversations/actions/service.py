@@ -7,10 +7,11 @@ from datetime import datetime
 import msgspec
 
 from parley.accounts.scope import AppScope
-from parley.base.errors import NotAllowed, NotFound
+from parley.base.errors import NotAllowed, NotFound, TooLarge
 from parley.base.ids import new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
+from parley.channels.realtime.model import DATA_LIMIT_BYTES
 from parley.conversations import announce, views
 from parley.conversations.actions import store
 from parley.conversations.messages import access
@@ -62,6 +63,7 @@ class Actions:
         Raises:
             NotFound: there is none.
             NotAllowed: only the message's author changes what kind of control it is.
+            TooLarge: over `DATA_LIMIT_BYTES` as it is published.
         """
         async with scope.change() as change:
             found = await self._message(change, caller, conversation, message)
@@ -81,8 +83,10 @@ class Actions:
                 user_id=caller.user_id or before.user_id,
                 updated_at=scope.now(),
             )
-            await store.put(change, after)
             data = views.action(after) | {"object_type": "message_action"}
+            if views.size(data) > DATA_LIMIT_BYTES:
+                raise TooLarge(f"An action has at most {DATA_LIMIT_BYTES} bytes.")
+            await store.put(change, after)
             draft = announce.on_conversation(
                 scope.app_id, found.conversation_id, "message_action", data, caller.user_id
             )

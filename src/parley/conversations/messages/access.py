@@ -53,7 +53,7 @@ async def deleted(change: Change, caller: Caller, message_id: str) -> Message:
         NotAllowed: somebody else's.
     """
     found = await store.get(change, id_of(message_id), caller.viewer)
-    if found is None:
+    if found is None or _is_over(found, change.now()):
         raise NotFound(_GONE)
     must_own(caller, found)
     await store.lock(change, found)

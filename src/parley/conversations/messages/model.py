@@ -58,7 +58,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Only members of these roles get the address; empty = all do."""
     rag_sources: Any = None
     sender_role: Short | None = None
-    notify_roles: list[Short] = []
+    notify_roles: Annotated[list[Short], Meta(max_length=100)] = []
 
 
 class NewAction(msgspec.Struct, frozen=True, kw_only=True):

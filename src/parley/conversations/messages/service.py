@@ -16,7 +16,7 @@ from parley.channels.realtime.model import DATA_LIMIT_BYTES, Draft
 from parley.conversations import announce, views
 from parley.conversations.actions import store as actions_store
 from parley.conversations.actions.service import new_action
-from parley.conversations.messages import access, store
+from parley.conversations.messages import access, expiry, store
 from parley.conversations.messages.model import Action, Message, MessageChange, NewMessage, moment
 from parley.conversations.ports import Sources
 from parley.conversations.summaries import store as summaries
@@ -132,10 +132,8 @@ class Messages:
             )
             message = msgspec.structs.replace(message, source_unique_id=source_unique_id)
         actions = [new_action(message.id, one, scope.now()) for one in new.actions or ()]
-        data = views.message(message) | {
-            "object_type": "message",
-            "message_actions": [views.action(one) for one in actions],
-        }
+        shown = [views.action(one) for one in actions]
+        data = views.message(message) | {"object_type": "message", "message_actions": shown}
         if views.size(data) > DATA_LIMIT_BYTES:
             raise TooLarge(f"A message has at most {DATA_LIMIT_BYTES} bytes.")
         number = await store.insert_message(change, message)
@@ -145,7 +143,13 @@ class Messages:
         if conversation is not None:
             roles = message.details.notify_roles or conversation.notify_roles
             await store.count_unread(change, message, roles)
-            drafts.append(announce.on_conversation(scope.app_id, conversation.id, "message", data, sender))
+            await expiry.schedule(change, message)
+            told = [("message", data)]
+            told += [("message_action", one | {"object_type": "message_action"}) for one in shown]
+            drafts += [
+                announce.on_conversation(scope.app_id, conversation.id, event, about, sender)
+                for event, about in told
+            ]
         return Sent(message, actions, True), drafts
 
     def _message(
@@ -219,7 +223,7 @@ class Messages:
         )
 
     async def trash(self, scope: AppScope, caller: Caller, page: PageRequest) -> Page[Message]:
-        """A page of the deleted messages that the caller could see."""
+        """A page of the caller's deleted messages, of a server's call of everybody's."""
         return await store.trash(scope, page, caller.viewer)
 
     async def actions(self, scope: AppScope, messages: Sequence[Message]) -> dict[str, list[Action]]:

@@ -97,7 +97,7 @@ _TRASH = Listing(
     _map.columns,
     t.conversation_messages,
     always=and_(_OF_APP, c.deleted_at.is_not(None)),
-    filters=_FILTERS,
+    filters={"owner": or_(c.source_id == bindparam("owner"), c.created_by == bindparam("owner"))},
     sorts={"deleted_at": c.deleted_at},
     tie=c.number,
 )
@@ -186,6 +186,9 @@ _MINE_UNREAD = and_(
     n.conversation_id == bindparam("conversation_id"),
 )
 _NOT_UNREAD = Query(delete(t.unread_messages).where(_MINE_UNREAD, n.message_id == bindparam("message_id")))
+_FORGET_UNREAD = Query(
+    delete(t.unread_messages).where(n.app_id == bindparam("app_id"), n.message_id == bindparam("message_id"))
+)
 _UNREAD_AGAIN = Query(
     upsert(
         t.unread_messages, ["app_id", "user_id", "conversation_id", "message_id"], returning=[n.message_id]
@@ -292,9 +295,9 @@ async def page(
     return Page(_map.read_all(rows), total, page)
 
 
-async def trash(reader: Reader, page: PageRequest, viewer: str | None) -> Page[Message]:
-    """A page of deleted messages, the last deleted first."""
-    rows, total = await _TRASH.page(reader, page, Sort("deleted_at", True), viewer=viewer)
+async def trash(reader: Reader, page: PageRequest, owner: str | None) -> Page[Message]:
+    """A page of somebody's (None = everybody's) deleted messages, the last deleted first."""
+    rows, total = await _TRASH.page(reader, page, Sort("deleted_at", True), owner=owner)
     return Page(_map.read_all(rows), total, page)
 
 
@@ -339,6 +342,11 @@ async def count_unread(change: Change, message: Message, roles: list[str]) -> No
 async def shift_unread(change: Change, message: Message, by: int) -> None:
     """Change the count of everybody who has not read the message."""
     await change.run(_SHIFT, conversation_id=message.conversation_id, message_id=message.id, by=by)
+
+
+async def forget_unread(change: Change, message_id: str) -> None:
+    """Nobody has to read a message any more; the counts are the caller's."""
+    await change.run(_FORGET_UNREAD, message_id=message_id)
 
 
 async def lock_member(change: Change, conversation_id: str, user_id: str) -> bool:

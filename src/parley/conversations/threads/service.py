@@ -12,7 +12,7 @@ from parley.base.errors import Invalid, NotAllowed, NotFound
 from parley.base.ids import new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
-from parley.channels.realtime.model import Draft
+from parley.channels.realtime.model import DATA_LIMIT_BYTES, Draft
 from parley.conversations import announce, views
 from parley.conversations.groups import store as groups
 from parley.conversations.threads import store
@@ -152,6 +152,8 @@ class Threads:
         members = await store.add_members(change, made.id, people)
         event = "new_conversation" if made.group_id is None else "new_group_conversation"
         data = views.conversation(made, participants=members) | {"object_type": "conversation"}
+        if views.size(data) > DATA_LIMIT_BYTES:  # whoever hears of it asks for the rest
+            data |= {"participants": [], "metadata": None, "payload": None}
         return announce.on_inboxes(scope.app_id, members, event, data, by)
 
     # --- lists ------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class ConversationBody(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     payload: dict[str, Any] | None = None
     group_id: Short | None = None
-    notify_roles: list[Short] | None = None
+    notify_roles: Annotated[list[Short], Meta(max_length=100)] | None = None
     source: Short | None = None
     source_id: Short | None = None
     source_alias: Short | None = None
