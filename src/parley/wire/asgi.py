@@ -68,6 +68,11 @@ class Request:
                 return value.decode("latin-1")
         return ""
 
+    @property
+    def receive(self) -> Receive:
+        """For handlers that read the body in pieces, as ASGI hands them over, instead of calling `body`."""
+        return self._receive
+
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body; may be read once.
 

@@ -156,7 +156,7 @@ tasks = Table(
     of_app(),
     text_column("id"),
     text_column("context_unique_id"),
-    text_column("user_unique_id"),
+    text_column("user_unique_id", null=True),
     text_column("description"),
     text_column("text_key"),
     text_column("priority"),

@@ -554,7 +554,7 @@ def upgrade() -> None:
         sa.Column("app_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("context_unique_id", sa.Text(), nullable=False),
-        sa.Column("user_unique_id", sa.Text(), nullable=False),
+        sa.Column("user_unique_id", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("text_key", sa.Text(), nullable=False),
         sa.Column("priority", sa.Text(), nullable=False),
