@@ -3,8 +3,8 @@
     python -m bench.fanout [--subscribers 1000] [--seconds 1.0] [--rounds 3] [--only NAME...]
 
 All servers stand at once, each in a process of its own with its own subscribers, and are measured in rounds
-that take turns; medians are compared. Cost is CPU time of the server's process. One publisher keeps W messages
-of 120 bytes in flight: at 1 nothing can be joined, at 8 what one turn brings can be. Parley is `parley serve`
+that take turns; medians are compared. Cost is the CPU time of the server. One publisher keeps W messages
+of 120 bytes in flight: at 1 nothing can be joined, at 8 what one turn brings can. Parley is `parley serve`
 with its own protocol: each message is checked, stored (SQLite, synchronous=FULL), acknowledged, and sent with
 its envelope; the peers store and acknowledge nothing. "Nothing stored" is the same server without the disk,
 "hub alone" its sockets and hub with nothing else.

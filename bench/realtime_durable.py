@@ -1,11 +1,11 @@
-"""Durable publishing to 50 subscribers: what the disk costs, on SQLite and PostgreSQL, and peers that store nothing.
+"""Durable publishing to 50 subscribers: what the disk costs, and peers that store nothing.
 
     python -m bench.realtime_durable [--subscribers 50] [--seconds 1.5] [--rounds 5]
 
 `parley serve`, one publisher with 64 messages of 120 bytes in flight. A message is delivered and acknowledged
-after its commit: SQLite with synchronous=FULL, PostgreSQL with fsync and synchronous_commit. The base is the same
-server whose log asks no database (`bench.realtime_without_disk`), in the same run, in rounds that take turns.
-CPU is that of the server's process: PostgreSQL's own is not in it, so there the clock says more.
+after its commit: SQLite with synchronous=FULL, PostgreSQL with fsync and synchronous_commit. The base is the
+same server whose log asks no database (`bench.realtime_without_disk`), in the same run, in rounds that take
+turns. CPU is that of the server's process: PostgreSQL's own is not in it, so there the clock says more.
 """
 
 from __future__ import annotations
