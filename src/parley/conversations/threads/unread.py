@@ -73,13 +73,13 @@ async def unread_summary(
     """
     caller.must_be(user_id)
     check_keys(custom or {}, field="?custom")
-    by, key = _grouping(group_by)
+    by, key = grouping(group_by)
     found = await store.overview(scope, user_id, unread_only=unread_only, size=CONVERSATIONS_LIMIT)
     wanted = [one for one in found if matches(one.payload, custom or {})]
     return UnreadSummary(
         conversations=wanted,
         group_by=f"payload:{key}" if key else by,
-        buckets=_buckets(wanted, by, key),
+        buckets=buckets_of(wanted, by, key),
         total_unread=sum(one.unread_count for one in wanted),
     )
 
@@ -96,7 +96,12 @@ def matches(payload: Mapping[str, Any] | None, custom: Mapping[str, str]) -> boo
     return all(_text((payload or {}).get(key)) == value for key, value in custom.items())
 
 
-def _grouping(group_by: str | None) -> tuple[str, str | None]:
+def grouping(group_by: str | None) -> tuple[str, str | None]:
+    """What to group by: a column, or `payload` and the key in it.
+
+    Raises:
+        InvalidGrouping: no payload has such a key.
+    """
     if group_by is not None and group_by.startswith("payload:"):
         key = group_by.removeprefix("payload:")
         if not _KEY.fullmatch(key):
@@ -105,7 +110,11 @@ def _grouping(group_by: str | None) -> tuple[str, str | None]:
     return (group_by if group_by in _FIXED else "reference"), None
 
 
-def _buckets(conversations: Iterable[Overview], by: str, key: str | None) -> list[Bucket]:
+def buckets_of(conversations: Iterable[Overview], by: str, key: str | None) -> list[Bucket]:
+    """Conversations by the value of a column, or of a key of the payload; those without the key are left out.
+
+    Most unread first, then the most recent ones.
+    """
     members: dict[str, list[Overview]] = {}
     for one in conversations:
         if key is None:
