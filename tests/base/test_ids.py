@@ -1,0 +1,16 @@
+"""Fresh ids are random UUIDs of version 4."""
+
+from __future__ import annotations
+
+import uuid
+
+from parley.base.ids import is_uuid, new_uuid
+
+
+def test_ids_are_random_uuids_in_their_usual_form() -> None:
+    made = {new_uuid() for _ in range(1_000)}
+    assert len(made) == 1_000
+    for text in made:
+        read = uuid.UUID(text)
+        assert (read.version, read.variant, str(read)) == (4, uuid.RFC_4122, text)
+        assert is_uuid(text)
