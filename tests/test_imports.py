@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "meetings": 2,
     "notifications": 2,
     "people": 2,
+    "rooms": 2,
     "webhooks": 2,
     "wire": 3,
     "headless": 4,
@@ -57,6 +58,9 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("notifications", "channels"): "a notification is published on its target's channel",
     ("notifications", "people"): "recipients are users, and their settings say how they are told",
     ("people", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
+    ("rooms", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
+    ("rooms", "channels"): "participants are members of a channel; webhooks hear of them as of channels",
+    ("rooms", "media"): "a room's streams go through the media port",
     ("webhooks", "accounts"): "endpoints belong to an app; secrets are its own",
     ("webhooks", "channels"): "publications and presence are told to webhooks",
 }

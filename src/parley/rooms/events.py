@@ -1,44 +1,19 @@
-"""What rooms announce."""
+"""What rooms announce among servers; what customers' webhooks hear is in `channels.realtime.events`."""
 
 from __future__ import annotations
 
 from parley.base.events import Event, event
-from parley.rooms.model import Participant, Room
+from parley.base.ids import AppId
 
 
-class RoomEvent(Event, frozen=True, kw_only=True):
-    """Base of the events of one room."""
+@event("room.ended", since="0.2")
+class RoomEnded(Event, frozen=True, kw_only=True):
+    """A room was closed for everybody."""
 
+    app_id: AppId
     room_id: str
 
     @property
     def topic(self) -> str:
-        """One stream per room."""
+        """The room's stream."""
         return f"room:{self.room_id}"
-
-
-@event("room.created", since="0.2")
-class RoomCreated(RoomEvent, frozen=True, kw_only=True):
-    """A room was made."""
-
-    room: Room
-
-
-@event("room.ended", since="0.2")
-class RoomEnded(RoomEvent, frozen=True, kw_only=True):
-    """A room was closed for everybody."""
-
-
-@event("room.participant_joined", since="0.2")
-class ParticipantJoined(RoomEvent, frozen=True, kw_only=True):
-    """Somebody came in."""
-
-    participant: Participant
-
-
-@event("room.participant_left", since="0.2")
-class ParticipantLeft(RoomEvent, frozen=True, kw_only=True):
-    """Somebody is gone."""
-
-    participant: Participant
-    duration_seconds: int

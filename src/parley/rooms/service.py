@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotFound
 from parley.base.paging import Page, PageRequest
+from parley.channels.realtime.events import RoomCreated
 from parley.rooms import store
-from parley.rooms.events import RoomCreated, RoomEnded
+from parley.rooms.events import RoomEnded
 from parley.rooms.model import NewRoom, Room, RoomStatus
+
+_ROOM_ID = re.compile(r"room_[0-9a-z]{1,60}", re.ASCII)
 
 
 async def create_room(scope: AppScope, given: NewRoom, created_by: str | None) -> Room:
@@ -28,7 +32,15 @@ async def create_room(scope: AppScope, given: NewRoom, created_by: str | None) -
     )
     async with scope.change() as change:
         await store.insert(change, room)
-        change.announce(RoomCreated(room_id=room.id, room=room))
+        change.announce(
+            RoomCreated(
+                room_id=room.id,
+                name=room.name,
+                created_by=created_by,
+                max_participants=room.max_participants,
+                recording_enabled=room.recording_enabled,
+            )
+        )
     return room
 
 
@@ -38,15 +50,15 @@ async def get_room(scope: AppScope, room_id: str) -> Room:
     Raises:
         NotFound: there is none of that id.
     """
-    room = await store.get(scope, room_id) if room_id.isascii() and "\x00" not in room_id else None
+    room = await store.get(scope, room_id) if _ROOM_ID.fullmatch(room_id) else None
     if room is None:
         raise NotFound("There is no such room.")
     return room
 
 
-async def list_rooms(scope: AppScope, page: PageRequest) -> Page[Room]:
-    """A page of the app's rooms, newest first."""
-    return await store.page(scope, page)
+async def list_rooms(scope: AppScope, page: PageRequest, *, seen_by: str | None = None) -> Page[Room]:
+    """A page of the app's rooms, newest first; of a user's view only open ones and the user's own."""
+    return await store.page(scope, page, seen_by)
 
 
 async def end_room(scope: AppScope, room_id: str) -> None:
@@ -58,4 +70,4 @@ async def end_room(scope: AppScope, room_id: str) -> None:
     await get_room(scope, room_id)
     async with scope.change() as change:
         if await store.end(change, room_id):
-            change.announce(RoomEnded(room_id=room_id))
+            change.announce(RoomEnded(app_id=scope.app_id, room_id=room_id))

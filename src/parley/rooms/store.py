@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
 from parley.base.paging import Page, PageRequest
@@ -16,19 +16,25 @@ _rooms = RowMap(Room, c.rooms)
 r = c.rooms.c
 _INSERT = insert_row(c.rooms)
 _ONE = Query(select(*_rooms.columns).where(r.app_id == bindparam("app_id"), r.id == bindparam("id")))
-_PAGE = Query(
-    select(*_rooms.columns)
-    .where(r.app_id == bindparam("app_id"))
-    .order_by(r.created_at.desc(), r.id)
-    .limit(bindparam("size"))
-    .offset(bindparam("skip"))
-)
-_COUNT = Query(select(func.count()).select_from(c.rooms).where(r.app_id == bindparam("app_id")))
+_ALL = (r.app_id == bindparam("app_id"),)
+_SEEN = (*_ALL, or_(r.access == "open", r.created_by == bindparam("user_id")))
 _END = Query(
     update(c.rooms)
     .where(r.app_id == bindparam("app_id"), r.id == bindparam("room"), r.status == RoomStatus.OPEN.value)
     .values(status=RoomStatus.ENDED.value, ended_at=bindparam("at"))
 )
+
+
+def _listing(*where: ColumnElement[bool]) -> tuple[Query, Query]:
+    """A page, and how many there are."""
+    chosen = select(*_rooms.columns).where(*where).order_by(r.created_at.desc(), r.id)
+    return (
+        Query(chosen.limit(bindparam("size")).offset(bindparam("skip"))),
+        Query(select(func.count()).select_from(c.rooms).where(*where)),
+    )
+
+
+_OF_APP, _OF_USER = _listing(*_ALL), _listing(*_SEEN)
 
 
 async def insert(change: Change, room: Room) -> None:
@@ -42,10 +48,12 @@ async def get(reader: AppScope | Change, room_id: str) -> Room | None:
     return _rooms.read(row) if row else None
 
 
-async def page(scope: AppScope, wanted: PageRequest) -> Page[Room]:
-    """A page of the app's rooms, newest first."""
-    rows = await scope.all(_PAGE, size=wanted.size, skip=wanted.skip)
-    total = await scope.one(_COUNT)
+async def page(scope: AppScope, wanted: PageRequest, seen_by: str | None) -> Page[Room]:
+    """A page of the app's rooms, newest first; those that a user may see, if one is named."""
+    listing, count = _OF_APP if seen_by is None else _OF_USER
+    who = {} if seen_by is None else {"user_id": seen_by}
+    rows = await scope.all(listing, size=wanted.size, skip=wanted.skip, **who)
+    total = await scope.one(count, **who)
     assert total is not None
     return Page([_rooms.read(row) for row in rows], total[0], wanted)
 

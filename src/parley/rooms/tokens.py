@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
 from parley.accounts.user_tokens import InvalidToken
-from parley.base.clock import Clock
 from parley.base.times import to_ms
 from parley.rooms.model import Role
 from parley.store.core import Store
@@ -19,31 +18,46 @@ _ALGORITHM = "HS256"
 _SECRET_NAME = "room-tokens"  # noqa: S105 - the name of a secret
 
 
+class Pass(NamedTuple):
+    """What a token says."""
+
+    role: Role
+    participant_id: str | None
+    """Promised to its holder, for the first time it is used."""
+
+
 class RoomTokens:
-    """Issues and checks room tokens."""
+    """Issues and checks room tokens; `open` it first."""
 
-    def __init__(self, key: bytes, clock: Clock) -> None:
-        self._key = key
-        self._clock = clock
+    def __init__(self, base: Store) -> None:
+        self._store = base
+        self._key = b""
 
-    @classmethod
-    async def of_store(cls, base: Store) -> RoomTokens:
-        """With the key that every server on this store shares; made at first use."""
-        key = await base.vault.server_secret(
-            base.database, base.clock, _SECRET_NAME, lambda: secrets.token_bytes(32)
+    async def open(self) -> None:
+        """Fetch the key that every server on this store shares; made at first use."""
+        self._key = await self._store.vault.server_secret(
+            self._store.database, self._store.clock, _SECRET_NAME, lambda: secrets.token_bytes(32)
         )
-        return cls(key, base.clock)
 
-    def issue(self, room_id: str, user_id: str | None, role: Role) -> str:
+    def issue(
+        self, room_id: str, user_id: str | None, role: Role, *, participant_id: str | None = None
+    ) -> str:
         """A token for a room; for any user when none is named."""
-        now = to_ms(self._clock.now()) // 1000
+        now = self._now_s()
         claims = {"aud": _AUDIENCE, "room": room_id, "role": role.value, "iat": now, "exp": now + LIFETIME_S}
         if user_id is not None:
             claims["sub"] = user_id
+        if participant_id is not None:
+            claims["pid"] = participant_id
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
-    def role(self, token: str, room_id: str, user_id: str) -> Role:
+    def check(self, token: str, room_id: str, user_id: str | None) -> Pass:
         """What the holder of a token is in the room.
+
+        Args:
+            token: as given by the holder.
+            room_id: where.
+            user_id: who holds it; None = the customer's server, which may speak for anybody.
 
         Raises:
             InvalidToken: not ours, expired, for another room or another user.
@@ -60,8 +74,11 @@ class RoomTokens:
         except (jwt.InvalidTokenError, ValueError) as refused:
             raise InvalidToken("The room token is not valid.") from refused
         expires_at = claims.get("exp")
-        if not isinstance(expires_at, int) or expires_at * 1000 <= to_ms(self._clock.now()):
+        if not isinstance(expires_at, int) or expires_at <= self._now_s():
             raise InvalidToken("The room token has expired.")
-        if claims.get("room") != room_id or claims.get("sub") not in (None, user_id):
+        if claims.get("room") != room_id or (user_id and claims.get("sub") not in (None, user_id)):
             raise InvalidToken("The room token is for another room or user.")
-        return Role(claims.get("role", Role.PARTICIPANT))
+        return Pass(Role(claims.get("role", Role.PARTICIPANT)), claims.get("pid"))
+
+    def _now_s(self) -> int:
+        return to_ms(self._store.clock.now()) // 1000

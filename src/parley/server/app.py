@@ -38,6 +38,7 @@ from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.rooms.events import RoomEnded
 from parley.server.block import RealTimeBlock
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
@@ -59,7 +60,7 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 log = structlog.get_logger(__name__)
-SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, AppSettingsChanged)
+SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, RoomEnded, AppSettingsChanged)
 EVENTS_TOPIC = "announced"
 """Bus topic of events that other servers act on."""
 
@@ -182,8 +183,11 @@ class Parley:
             http,
             node_id,
             await ConnectionTokens.of_store(store),
+            public_url=self.public_url,
             is_alone=not settings.redis_url,
             rate_limits=settings.rate_limits,
+            pool=pool,
+            ice=ice,
         )
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)

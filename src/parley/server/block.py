@@ -13,6 +13,7 @@ from parley.base.events import Event
 from parley.bus import Bus
 from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.feed import Feeds
+from parley.channels.realtime.history import History
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.presence import Presence
 from parley.channels.realtime.publishing import Publisher
@@ -21,13 +22,19 @@ from parley.channels.realtime.receipts import Receipts
 from parley.channels.realtime.retention import Retention
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import Typing
+from parley.media.pool import MediaPool
+from parley.media.turn import IceOptions
 from parley.outgoing.ports import Http
+from parley.server.rooms import Rooms
 from parley.store.core import Store
 from parley.stream.hub import Hub
 from parley.stream.sockets import Route
 from parley.wire.block.endpoint import Context
 from parley.wire.block.socket.frames import publication_frame
 from parley.wire.block.socket.server import PATH, BlockSockets
+from parley.wire.block.tokens import SocketAddress
+
+NO_SERVERS = IceOptions()
 
 
 class RealTimeBlock:
@@ -41,8 +48,11 @@ class RealTimeBlock:
         node_id: str,
         tokens: ConnectionTokens,
         *,
+        public_url: str,
         is_alone: bool,
         rate_limits: bool = True,
+        pool: MediaPool | None = None,
+        ice: IceOptions = NO_SERVERS,
     ) -> None:
         """Put the parts together.
 
@@ -52,8 +62,11 @@ class RealTimeBlock:
             http: reaches customers' servers.
             node_id: names this process.
             tokens: connection tokens.
+            public_url: where clients reach this server.
             is_alone: whether this is the only server process on the store.
             rate_limits: whether requests are counted.
+            pool: forwards the media of rooms; without one only rooms of topology `mesh` have any.
+            ice: servers that browsers are told of.
         """
         shared = None if is_alone else bus
         self.settings = AppSettings(store.clock)
@@ -69,6 +82,10 @@ class RealTimeBlock:
         self.presence = Presence(store.clock, shared, node_id, self.sockets.present)
         self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
         self.sockets.presence, self.sockets.typing = self.presence, self.typing
+        self.rooms = Rooms(
+            store, self.hub, self.presence, shared, node_id, pool or MediaPool({}), ice, public_url
+        )
+        self.sockets.rooms = self.rooms.sockets
         self.retention = Retention(self.settings)
         self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
         self.purge = Purge(store, self.retention)
@@ -80,8 +97,10 @@ class RealTimeBlock:
             self.publisher,
             self.access,
             self.presence,
-            self.retention,
+            History(self.retention),
             self.receipts,
+            *self.rooms.services,
+            SocketAddress(f"{public_url.replace('http', 'ws', 1)}{PATH}"),
         )
         self.context = Context(
             store=store,
@@ -99,6 +118,7 @@ class RealTimeBlock:
         stack.push_async_callback(self.log.stop)
         await self.presence.start()
         stack.push_async_callback(self.presence.stop)
+        await self.rooms.start(stack)
         await self.typing.open()
         stack.push_async_callback(self.typing.close)
         await self.receipts.start()
@@ -111,6 +131,7 @@ class RealTimeBlock:
         """Something was announced, by this process or another."""
         if isinstance(happened, AppSettingsChanged):
             self.settings.forget(happened.app_id)
+        self.rooms.heard(happened)
 
     def socket_routes(self) -> dict[str, Route]:
         """Where sockets are accepted."""

@@ -9,10 +9,19 @@ from parley.base.errors import NotFound, ParleyError
 from parley.wire.asgi import Answer, Header, RestApi
 from parley.wire.block import (
     conversations,
+    files,
     health,
+    history,
     notifications,
     people,
+    presence,
+    publish,
+    receipts,
+    rooms,
+    settings,
     sources,
+    tasks,
+    tokens,
     web_notifications,
     webhooks,
 )
@@ -27,6 +36,15 @@ AREAS: tuple[Routes, ...] = (
     notifications.routes,
     web_notifications.routes,
     sources.routes,
+    tasks.routes,
+    files.routes,
+    tokens.routes,
+    publish.routes,
+    history.routes,
+    receipts.routes,
+    presence.routes,
+    settings.routes,
+    rooms.routes,
 )
 
 

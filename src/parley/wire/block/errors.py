@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,7 @@ from parley.base.errors import (
 from parley.channels.realtime.access import UnauthorizedChannel
 from parley.channels.realtime.names import InvalidChannel
 from parley.channels.realtime.publishing import InvalidEvent
+from parley.rooms.live import RoomOver
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +102,7 @@ _KNOWN: tuple[tuple[type[ParleyError], int, str], ...] = (
     (ConnectionFailed, 500, "connection_failed"),
     (MethodNotAllowed, 405, "method_not_allowed"),
     (Gone, 410, "expired"),
+    (RoomOver, 410, "expired"),
     (ConnectionLimit, 429, "connection_limit_exceeded"),
     (NotAllowed, 403, "forbidden"),
     (NotFound, 404, "not_found"),
@@ -151,12 +154,24 @@ def problem(error: Exception) -> tuple[int, Problem]:
     return status, found[0]
 
 
+def rate_headers(limit: int, remaining: int, full_at_s: float) -> dict[str, str]:
+    """What may still be asked (3.2)."""
+    return {
+        "x-ratelimit-limit": str(limit),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-reset": str(math.ceil(full_at_s)),
+    }
+
+
 def retry_headers(error: Exception) -> Mapping[str, str]:
     """When to come back, in whole seconds."""
     if isinstance(error, TooMany):
-        return {"retry-after": str(max(1, -int(-error.retry_after_s // 1)))}
+        headers = {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+        if error.limit is not None and error.full_at_s is not None:
+            headers |= rate_headers(error.limit, 0, error.full_at_s)
+        return headers
     if isinstance(error, ParleyError) and error.retry.again:
-        return {"retry-after": str(max(1, -int(-error.retry.after_s // 1)))}
+        return {"retry-after": str(max(1, math.ceil(error.retry.after_s)))}
     return {}
 
 

@@ -162,6 +162,12 @@ class RoomSignal(_In, frozen=True, kw_only=True, tag="webrtc.signal"):
     kind: str
     sdp: str | UnsetType = UNSET
     candidate: Object | UnsetType | None = UNSET
+    pc: str | None = None
+    """Of signals to the server: "send" or "receive"."""
+    connection: Annotated[str, Meta(min_length=1, max_length=64)] = "1"
+    """The client's name of that connection."""
+    tracks: dict[str, str] | None = None
+    """Of an offer to send: what each section carries, by mid."""
 
 
 class RoomMedia(_In, frozen=True, kw_only=True, tag="webrtc.media"):
@@ -227,6 +233,21 @@ class Error(msgspec.Struct, tag_field="type", tag="error", omit_defaults=True, k
     fatal: bool = False
 
 
+class RoomSignalOut(
+    msgspec.Struct, tag_field="type", tag="webrtc.signal", kw_only=True, rename={"sender": "from"}
+):
+    """What another participant, or the server as a party, says."""
+
+    room_id: str
+    sender: str
+    kind: str
+    sdp: str | UnsetType = UNSET
+    candidate: Object | UnsetType | None = UNSET
+    pc: str | UnsetType = UNSET
+    connection: str | UnsetType = UNSET
+    streams: Any = UNSET
+
+
 class _Message(msgspec.Struct, tag_field="type", tag="message"):
     channel: str
     id: str
@@ -253,7 +274,7 @@ class _Event(msgspec.Struct, tag_field="type", tag="event"):
 def publication(one: Publication, *, replayed: bool = False) -> bytes:
     """A publication as subscribers get it: JSON."""
     flag = True if replayed else UNSET
-    if not one.in_history:
+    if one.is_event:
         return encode(_Event(one.channel, one.event, Raw(one.data), one.user_id, one.offset, one.epoch, flag))
     return encode(
         _Message(

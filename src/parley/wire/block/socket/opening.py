@@ -19,6 +19,7 @@ from parley.stream.closing import Close
 from parley.stream.sockets import UpgradeRequest
 from parley.wire.block.errors import ConnectionFailed, ConnectionLimit
 from parley.wire.block.socket import frames as f
+from parley.wire.block.socket.rooms import Returning
 from parley.wire.block.socket.session import KEPT_S, Identity, Session, Subscription
 
 log = structlog.get_logger(__name__)
@@ -133,17 +134,22 @@ async def _resume(
     session.identity = identity
     prepared: list[tuple[str, Subscription, Prepared]] = []
     told: dict[str, dict[str, Any]] = {}
+    returning: Returning | None = None
     try:
         await _prepare(server, session, identity, asked, prepared, told)
+        returning = await server.rooms.prepare(session)
         if session.connection is not None:
             raise ConnectionFailed("Another connection has resumed this session meanwhile.")
     except BaseException:
+        if returning is not None:
+            server.rooms.give_up(returning)
         for channel, subscription, ready in prepared:
             server.feeds.discard(ready)
             if subscription.permission.features.presence:
                 server.presence.unwatch(identity.scope.app_id, channel)
         raise
     _attach(connection, session, identity, prepared, told, welcome)
+    server.rooms.attach(connection, session, returning)
 
 
 async def _prepare(

@@ -29,6 +29,7 @@ from parley.channels.realtime.presence import Presence
 from parley.channels.realtime.publishing import Publisher
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import StopReason, Typing, TypingAction, TypingChange
+from parley.rooms.live import room_of
 from parley.store.core import Store
 from parley.stream import frames as wire
 from parley.stream.closing import Close
@@ -37,6 +38,7 @@ from parley.stream.sockets import Acceptance, Rejection, UpgradeRequest
 from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
 from parley.wire.block.socket.connection import Connection
+from parley.wire.block.socket.rooms import RoomSockets
 from parley.wire.block.socket.session import Identity, Session, Sessions
 
 log = structlog.get_logger(__name__)
@@ -107,6 +109,7 @@ class BlockSockets:
         self.presence: Presence
         self.typing: Typing
         self.receipts: Receipts
+        self.rooms: RoomSockets
         self.sessions = Sessions(store.clock)
         self.connections: set[Connection] = set()
         self.slow_closed = 0
@@ -190,17 +193,23 @@ class BlockSockets:
             if subscription.permission.features.presence:
                 self.presence.unwatch(app_id, channel)
         self.typing.gone(connection.id)
+        self.rooms.detach(session)
         self.presence.detach(session.id)
 
     def end_session(self, session: Session) -> None:
         """The client does not come back."""
         self.sessions.remove(session)
+        self.rooms.end(session)
         self.presence.drop(session.id)
 
     # --- what subscribers are told ------------------------------------------------------------
 
     def present(self, change: PresenceChange) -> None:
         """Tell the subscribers of a channel who came, changed or went (`Presence`'s `tell`)."""
+        room_id = room_of(change.channel)
+        if room_id is not None:
+            self.rooms.changed(change, room_id)
+            return
         frame = {
             "type": "presence",
             "channel": change.channel,

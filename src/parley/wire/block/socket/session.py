@@ -16,6 +16,7 @@ from parley.stream.sockets import Socket
 
 if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
+    from parley.wire.block.socket.rooms import Participation
 
 KEPT_S = 120.0
 """After an unclean end."""
@@ -54,6 +55,8 @@ class Session:
     id: str = field(default_factory=lambda: f"s_{secrets.token_hex(12)}")
     resume_token: str = field(default_factory=lambda: f"rt_{secrets.token_urlsafe(24)}")
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    rooms: dict[str, Participation] = field(default_factory=dict)
+    """WebRTC rooms it is in."""
     connection: Connection | None = None
     """None while the client is away."""
     away_since: float = 0.0

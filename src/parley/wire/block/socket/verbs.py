@@ -184,6 +184,7 @@ async def publish(connection: Connection, session: Session, frame: f.Publish | f
         user_id=identity.user_id,
         client_id=None if isinstance(frame, f.Trigger) else frame.client_id,
         in_history=not is_trigger and features.history,
+        is_event=is_trigger,
         but=None if frame.echo else connection.id,
     )
     connection.publishing(frame, accepted.stored)
@@ -293,6 +294,25 @@ async def _delivered(connection: Connection, session: Session, frame: f.Delivere
     await connection.server.receipts.delivered(identity.scope, frame.channel, identity.user_id, frame.offset)
 
 
+# --- rooms ------------------------------------------------------------------------------------
+
+
+async def _room_join(connection: Connection, session: Session, frame: f.RoomJoin) -> Any:
+    return await connection.server.rooms.join(connection, session, frame)
+
+
+async def _room_leave(connection: Connection, session: Session, frame: f.RoomLeave) -> Any:
+    return await connection.server.rooms.leave(connection, session, frame)
+
+
+async def _room_signal(connection: Connection, session: Session, frame: f.RoomSignal) -> Any:
+    return await connection.server.rooms.signal(connection, session, frame)
+
+
+async def _room_media(connection: Connection, session: Session, frame: f.RoomMedia) -> Any:
+    return await connection.server.rooms.media(connection, session, frame)
+
+
 _VERBS: dict[type[msgspec.Struct], Verb] = {
     f.Ping: _ping,
     f.Auth: _auth,
@@ -307,4 +327,8 @@ _VERBS: dict[type[msgspec.Struct], Verb] = {
     f.TypingStop: _typing_stop,
     f.Read: _read,
     f.Delivered: _delivered,
+    f.RoomJoin: _room_join,
+    f.RoomLeave: _room_leave,
+    f.RoomSignal: _room_signal,
+    f.RoomMedia: _room_media,
 }

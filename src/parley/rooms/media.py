@@ -1,0 +1,447 @@
+"""The server as a party in one room: it takes everybody's streams and passes them on (`topology: "sfu"`).
+
+A participant has two connections with the server, `pc` "send" and "receive", under names of its own choice
+(`connection`): another name is another RTCPeerConnection in the place of the one before. No candidates are
+exchanged: the answers and offers of the server are complete, and the server finds the participant by the
+participant's own checks. `>` is the participant, `<` the server; all frames are `webrtc.signal`::
+
+    > pc=send     kind=offer    connection, sdp, tracks={"0": "audio", "1": "video"}
+    < pc=send     kind=answer   connection, sdp
+    > pc=receive  kind=offer    connection, sdp      begins with a=mid:0 audio and a=mid:1 video
+    < pc=receive  kind=answer   connection, sdp
+    < pc=receive  kind=offer    connection, sdp, streams={"2": {participant_id, medium}, …}
+    > pc=receive  kind=answer   connection, sdp
+    < pc=receive  kind=streams  connection, streams  some have ended: nothing to answer
+    < pc=…        kind=reset    connection           it is lost: open another one
+
+`tracks` names every section that sends now, by mid; each offer replaces it. `streams` is complete each time:
+sections that are not in it carry nothing any more. A participant that wants to get rid of those stops their
+transceivers and makes an offer for its receiving connection, which is answered; while an offer of the
+server is unanswered that is refused (409), and the participant answers first.
+
+What a participant has switched off by `webrtc.media` is not forwarded, whatever is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import structlog
+from msgspec import UNSET, UnsetType
+
+from parley.base.errors import Invalid, NotAllowed, StateForbids
+from parley.base.ids import new_uuid
+from parley.base.tasks import cancel_and_wait, wait_event
+from parley.media.pool import MediaPool
+from parley.media.ports import (
+    ANSWER_TIMEOUT_S,
+    MediaError,
+    MediaRoom,
+    ReceiveTransport,
+    SendTransport,
+    Source,
+    TransportGone,
+)
+from parley.rooms.live import allows
+from parley.rooms.model import Participant, Room
+from parley.rooms.signals import Signal, Stream
+
+log = structlog.get_logger(__name__)
+SFU = "sfu"
+"""The server's participant id."""
+SECTIONS_LIMIT = 90
+"""Streams that one participant gets at most, sounds first: its answer must fit into one frame."""
+CLOSE_TIMEOUT_S = 5.0
+RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
+"""When to look again for a stream that was announced and is not there yet; each time twice as late."""
+_MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
+_SECTION = re.compile(r"^m=(audio|video) ", re.MULTILINE)
+_SECTION_MID = re.compile(r"^a=mid:(\S+)", re.MULTILINE)
+
+
+class Medium(NamedTuple):
+    """What a track is."""
+
+    kind: str
+    """In the session description."""
+    switch: str
+    """The member of `webrtc.media` that switches it."""
+
+
+MEDIUMS: Mapping[str, Medium] = {
+    "audio": Medium("audio", "audio"),
+    "video": Medium("video", "video"),
+    "screen": Medium("video", "screen"),
+    "screen_audio": Medium("audio", "screen"),
+}
+"""A participant sends one track of each at most; those first in this table are forwarded first."""
+_RANK = {"audio": 0, "screen_audio": 1, "screen": 2, "video": 3}
+
+
+@dataclass(slots=True, eq=False)
+class _Leg:
+    """A participant's two connections."""
+
+    participant: Participant
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sender: SendTransport | None = None
+    sender_name: str = ""
+    lost_sender: str | None = None
+    tracks: dict[str, str] = field(default_factory=dict)
+    muted: set[str] = field(default_factory=set)
+    """Mids that the engine does not forward."""
+
+    receiving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from an offer of the server to its answer, and while one of the participant is answered."""
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    receiver: ReceiveTransport | None = None
+    receiver_name: str = ""
+    lost_receiver: str | None = None
+    forwarder: asyncio.Task[None] | None = None
+    dirty: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    offer_sdp: str | None = None
+    """That waits for its answer."""
+    carried: dict[str, Source] = field(default_factory=dict)
+    """By mid; ended ones included."""
+    told: dict[str, Stream] = field(default_factory=dict)
+
+
+class RoomMedia:
+    """One room's streams. What it refuses it says by the errors of `base.errors` and `media.ports`."""
+
+    def __init__(self, pool: MediaPool, room: Room, tell: Callable[[Signal], None]) -> None:
+        self.room = room
+        self._pool = pool
+        self._tell_one = tell
+        self._media_room_id = new_uuid()
+        self._legs: dict[str, _Leg] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has a connection."""
+        return not self._legs
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def send_offer(
+        self, participant: Participant, connection: str, sdp: str, tracks: Mapping[str, str]
+    ) -> None:
+        """Take a participant's streams, or a change of them."""
+        self._check_tracks(sdp, tracks)
+        leg = self._leg(participant)
+        async with leg.sending:
+            if leg.sender is not None and leg.sender_name == connection:
+                answer = await leg.sender.negotiate(sdp)
+            else:
+                answer = await self._open_sender(leg, connection, sdp)
+            leg.tracks = dict(tracks)
+            await self._mute(leg)
+            self._tell(leg, "send", connection, "answer", sdp=answer)
+        self._look_again(but=leg)
+
+    async def _open_sender(self, leg: _Leg, connection: str, sdp: str) -> str:
+        if connection == leg.lost_sender:
+            raise StateForbids("This connection is lost; open another one, under another name.")
+        await self._drop_sender(leg)
+        place = await self._open_place()
+        sender, answer = await place.open_sender(
+            sdp, label=leg.participant.id, on_closed=partial(self._sender_lost, leg, connection)
+        )
+        leg.muted = set()
+        leg.sender, leg.sender_name = sender, connection
+        if self._legs.get(leg.participant.id) is not leg:
+            await self._drop_sender(leg)
+            raise StateForbids("The participant has left.")
+        return answer
+
+    async def _open_place(self) -> MediaRoom:
+        self._check_open()
+        place = await self._pool.open_room(self._media_room_id)
+        try:
+            self._check_open()
+        except StateForbids:
+            await self._pool.close_room(self._media_room_id)
+            raise
+        return place
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StateForbids("The room's media has ended here; try again.")
+
+    async def _drop_sender(self, leg: _Leg) -> None:
+        sender, leg.sender, leg.tracks = leg.sender, None, {}
+        if sender is not None:
+            await _close(sender)
+
+    def _sender_lost(self, leg: _Leg, connection: str) -> None:
+        if leg.sender is not None and leg.sender_name == connection:
+            leg.sender, leg.tracks, leg.lost_sender = None, {}, connection
+            self._tell(leg, "send", connection, "reset")
+            self._look_again(but=leg)
+
+    def _check_tracks(self, sdp: str, tracks: Mapping[str, str]) -> None:
+        kinds = _kinds(sdp)
+        if len(set(tracks.values())) != len(tracks):
+            raise Invalid("There is one track of each medium at most.", field="tracks")
+        for mid, name in tracks.items():
+            medium = MEDIUMS.get(name)
+            if medium is None or not _MID.fullmatch(mid):
+                raise Invalid(f"Tracks are {', '.join(MEDIUMS)}, by mid.", field="tracks")
+            if kinds.get(mid) != medium.kind:
+                raise Invalid(f"Section {mid} of the offer is not {medium.kind}.", field="tracks")
+            if not allows(self.room, medium.switch):
+                raise NotAllowed(f"This room has no {medium.switch}.")
+
+    async def _mute(self, leg: _Leg) -> None:
+        """Have the engine forward what is switched on, and nothing else."""
+        for mid, name in leg.tracks.items():
+            is_off = not getattr(leg.participant, MEDIUMS[name].switch)
+            if leg.sender is not None and is_off != (mid in leg.muted):
+                await leg.sender.set_muted(mid, is_off)
+                (leg.muted.add if is_off else leg.muted.discard)(mid)
+
+    async def _switch(self, leg: _Leg) -> None:
+        async with leg.sending:
+            try:
+                await self._mute(leg)
+            except MediaError as failed:
+                # Rather nothing at all than what somebody has switched off.
+                log.warning("room_switch_failed", room=self.room.id, reason=failed.message)
+                connection = leg.sender_name
+                await self._drop_sender(leg)
+                leg.lost_sender = connection
+                self._tell(leg, "send", connection, "reset")
+                self._look_again(but=leg)
+
+    # --- receiving ----------------------------------------------------------------------------
+
+    async def receive_offer(self, participant: Participant, connection: str, sdp: str) -> None:
+        """Open a participant's receiving connection, or drop sections of it."""
+        leg = self._leg(participant)
+        async with leg.opening:
+            if leg.receiver is None or leg.receiver_name != connection:
+                await self._open_receiver(leg, connection, sdp)
+                return
+        if leg.receiving.locked():
+            raise StateForbids("Answer the offer of the server first.")
+        async with leg.receiving:
+            receiver = self._receiver(leg, connection)
+            wanted = set(self._wanted(leg))
+            ended = [mid for mid, source in leg.carried.items() if source not in wanted]
+            answer = await receiver.unsubscribe(ended, sdp)
+            for mid in ended:
+                leg.carried.pop(mid, None)
+            self._tell(leg, "receive", connection, "answer", sdp=answer)
+        leg.dirty.set()  # what the offer closed although it is wanted comes again
+
+    async def _open_receiver(self, leg: _Leg, connection: str, sdp: str) -> None:
+        if connection == leg.lost_receiver:
+            raise StateForbids("This connection is lost; open another one, under another name.")
+        await self._drop_receiver(leg)
+        place = await self._open_place()
+        receiver, answer = await place.open_receiver(
+            sdp, label=leg.participant.id, on_closed=partial(self._receiver_lost, leg, connection)
+        )
+        leg.receiver, leg.receiver_name = receiver, connection
+        if self._legs.get(leg.participant.id) is not leg:
+            await self._drop_receiver(leg)
+            raise StateForbids("The participant has left.")
+        self._tell(leg, "receive", connection, "answer", sdp=answer)
+        leg.dirty.set()
+        leg.forwarder = self._spawn(self._forward(leg, receiver, connection))
+
+    async def answer(self, participant_id: str, connection: str, sdp: str) -> None:
+        """The participant's answer to the server's last offer."""
+        leg = self._legs.get(participant_id)
+        if leg is None:
+            raise StateForbids("There is no such connection.")
+        await self._receiver(leg, connection).accept(sdp)
+        leg.offer_sdp = None
+        leg.answered.set()
+
+    async def _forward(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> None:
+        """Keep a participant's receiving connection at what others send, one offer after the other."""
+        retry_s = RETRY_S
+        while True:
+            if await wait_event(leg.dirty, retry_s):
+                retry_s = RETRY_S
+            leg.dirty.clear()
+            try:
+                async with leg.receiving:
+                    is_complete = await self._offer(leg, receiver, connection)
+            except TransportGone:
+                return
+            except MediaError as failed:
+                log.info("room_forwarding_waits", room=self.room.id, reason=failed.message)
+                is_complete = False
+            retry_s = RETRY_LIMIT_S if is_complete else min(2 * retry_s, RETRY_LIMIT_S)
+
+    async def _offer(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> bool:
+        """Offer what is new; False when something is missing, or the answer."""
+        wanted = self._wanted(leg)
+        found = await receiver.subscribe(list(wanted)[:SECTIONS_LIMIT])
+        leg.carried.update({mid: source for source, mid in found.mids.items()})
+        streams = {mid: wanted[source] for source, mid in found.mids.items()}
+        if found.offer_sdp is None:
+            if streams != leg.told:
+                leg.told = streams
+                self._tell(leg, "receive", connection, "streams", streams=streams)
+            return not found.missing
+        leg.told, leg.offer_sdp = streams, found.offer_sdp
+        leg.answered.clear()
+        self._tell(leg, "receive", connection, "offer", sdp=found.offer_sdp, streams=streams)
+        return await wait_event(leg.answered, ANSWER_TIMEOUT_S) and not found.missing
+
+    def _wanted(self, leg: _Leg) -> dict[Source, Stream]:
+        """What the others send, most important first."""
+        streams = [
+            (_RANK[medium], Source(other.sender.id, mid), Stream(other.participant.id, medium))
+            for other in self._legs.values()
+            if other is not leg and other.sender is not None
+            for mid, medium in other.tracks.items()
+        ]
+        return {source: stream for _, source, stream in sorted(streams, key=lambda each: each[0])}
+
+    def _receiver(self, leg: _Leg, connection: str) -> ReceiveTransport:
+        if leg.receiver is None or leg.receiver_name != connection:
+            raise StateForbids("There is no such connection.")
+        return leg.receiver
+
+    async def _drop_receiver(self, leg: _Leg) -> None:
+        receiver, leg.receiver = leg.receiver, None
+        forwarder, leg.forwarder = leg.forwarder, None
+        leg.offer_sdp, leg.carried, leg.told = None, {}, {}
+        await cancel_and_wait([forwarder])
+        if receiver is not None:
+            await _close(receiver)
+
+    def _receiver_lost(self, leg: _Leg, connection: str) -> None:
+        if leg.receiver is not None and leg.receiver_name == connection:
+            leg.receiver, leg.lost_receiver = None, connection
+            leg.offer_sdp, leg.carried, leg.told = None, {}, {}
+            if leg.forwarder is not None:
+                leg.forwarder.cancel()
+                leg.forwarder = None
+            self._tell(leg, "receive", connection, "reset")
+
+    # --- participants -------------------------------------------------------------------------
+
+    def _leg(self, participant: Participant) -> _Leg:
+        leg = self._legs.get(participant.id)
+        if leg is None:
+            leg = self._legs[participant.id] = _Leg(participant)
+        return leg
+
+    def changed(self, participant: Participant) -> None:
+        """The participant has switched something on or off."""
+        leg = self._legs.get(participant.id)
+        if leg is not None:
+            leg.participant = participant
+            self._spawn(self._switch(leg))
+
+    def resumed(self, participant_id: str) -> None:
+        """The participant's socket was away: say again what still holds."""
+        leg = self._legs.get(participant_id)
+        if leg is None:
+            return
+        if leg.sender is None and leg.lost_sender is not None:
+            self._tell(leg, "send", leg.lost_sender, "reset")
+        if leg.receiver is None and leg.lost_receiver is not None:
+            self._tell(leg, "receive", leg.lost_receiver, "reset")
+        elif leg.receiver is not None and leg.offer_sdp is not None:
+            name, sdp = leg.receiver_name, leg.offer_sdp
+            self._tell(leg, "receive", name, "offer", sdp=sdp, streams=leg.told)
+        elif leg.receiver is not None:
+            self._tell(leg, "receive", leg.receiver_name, "streams", streams=leg.told)
+
+    def left(self, participant_id: str) -> None:
+        """The participant is gone."""
+        leg = self._legs.pop(participant_id, None)
+        if leg is not None:
+            self._spawn(self._release(leg))
+            self._look_again()
+
+    async def _release(self, leg: _Leg) -> None:
+        await self._drop_receiver(leg)
+        await self._drop_sender(leg)
+
+    async def close(self, *, tells: bool = False) -> None:
+        """End everything; `tells`: participants are to open other connections, somewhere else."""
+        self._is_closed = True
+        legs, self._legs = list(self._legs.values()), {}
+        for leg in legs if tells else ():
+            self._tell(leg, "send", leg.sender_name, "reset")
+            self._tell(leg, "receive", leg.receiver_name, "reset")
+        await cancel_and_wait(list(self._tasks))
+        for leg in legs:
+            await self._release(leg)
+        with contextlib.suppress(MediaError):
+            await self._pool.close_room(self._media_room_id)
+
+    # --- small things -------------------------------------------------------------------------
+
+    def _look_again(self, but: _Leg | None = None) -> None:
+        for leg in self._legs.values():
+            if leg is not but:
+                leg.dirty.set()
+
+    def _tell(
+        self,
+        leg: _Leg,
+        pc: str,
+        connection: str,
+        kind: str,
+        *,
+        sdp: str | UnsetType = UNSET,
+        streams: Mapping[str, Stream] | UnsetType = UNSET,
+    ) -> None:
+        self._tell_one(
+            Signal(
+                room_id=self.room.id,
+                to=leg.participant.id,
+                sender=SFU,
+                kind=kind,
+                sdp=sdp,
+                pc=pc,
+                connection=connection,
+                streams=streams,
+            )
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"media of {self.room.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("room_media_failed", room=self.room.id, exc_info=failure)
+
+
+def _kinds(sdp: str) -> dict[str, str]:
+    """Audio or video, by mid; what is wrong with the rest the engine says."""
+    starts = list(_SECTION.finditer(sdp))
+    ends = [start.start() for start in starts[1:]] + [len(sdp)]
+    kinds: dict[str, str] = {}
+    for start, end in zip(starts, ends, strict=True):
+        mid = _SECTION_MID.search(sdp, start.end(), end)
+        if mid is not None:
+            kinds[mid[1]] = start[1]
+    return kinds
+
+
+async def _close(transport: SendTransport | ReceiveTransport) -> None:
+    with contextlib.suppress(MediaError, TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await transport.close()
