@@ -1,8 +1,8 @@
 """Client of Parley's Real Time Block: channels, presence, typing, history, over a connection that comes back.
 
-Promises: what `send` returned is stored, once, however often the connection broke; each channel is delivered in
-order and without duplicates; what was missed is replayed, or a `Reload` says that it cannot be. Everything is
-bounded and every wait ends. `Client` is for asyncio; `parley_realtime.blocking.Client` is the same for
+Promises: what `send` returned is stored, once, however often the connection broke; each channel is delivered
+in order and without duplicates; what was missed is replayed, or a `Reload` says that it cannot be. Everything
+is bounded and every wait ends. `Client` is for asyncio; `parley_realtime.blocking.Client` is the same for
 programs without it. `close` (or leaving `async with`) says goodbye, and ends every task.
 """
 
@@ -29,6 +29,7 @@ from parley_realtime.errors import (
     TooLarge,
     Unauthorized,
     UnauthorizedChannel,
+    Unreachable,
 )
 from parley_realtime.model import (
     ConnectionToken,
@@ -49,7 +50,6 @@ from parley_realtime.model import (
 )
 from parley_realtime.options import Options
 from parley_realtime.realtime import Realtime
-from parley_realtime.rest import Unreachable
 
 __version__ = "0.1.0"
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,24 +25,26 @@ from parley_realtime.requests import Request
 from parley_realtime.rest import Rest
 
 if TYPE_CHECKING:
-    from parley_realtime.realtime import Realtime
+    from parley_realtime.session import Session
     from parley_realtime.subscription import Subscription
+
+TYPING_EVERY_S = 2.0
 
 
 class Channel:
     """One channel of a `Realtime`; made by its `subscribe` and `channel`."""
 
-    def __init__(self, realtime: Realtime, subscription: Subscription) -> None:
-        self._realtime = realtime
+    def __init__(self, session: Session, subscription: Subscription) -> None:
+        self._session = session
         self._subscription = subscription
         self.name = subscription.channel
-        self.presence = Presence(realtime, subscription)
+        self.presence = Presence(session, subscription)
         """Who is there."""
-        self.typing = Typing(realtime, subscription)
+        self.typing = Typing(session, subscription)
         """Who is writing."""
-        self.history = History(realtime.rest, subscription.channel)
+        self.history = History(session.rest, subscription.channel)
         """What was said."""
-        self.messages = ReadMarks(realtime, subscription)
+        self.messages = ReadMarks(session, subscription)
         """Who has read what."""
 
     @property
@@ -67,7 +70,7 @@ class Channel:
 
     def listen(self) -> Stream:
         """Every message, event and `Reload` from now on, in order."""
-        stream = Stream(self._realtime.options.buffer_limit, self._subscription.streams.discard)
+        stream = Stream(self._session.options.buffer_limit, self._subscription.streams.discard)
         self._subscription.streams.add(stream)
         return stream
 
@@ -82,7 +85,7 @@ class Channel:
             data: at most 32 KiB as JSON.
             event: a name of your own; reserved are `presence` and what begins with `presence:`, `typing:`,
                 `message:` or `sys:`.
-            client_id: your own name of it: within 24 hours the same is not stored twice. By default a new one.
+            client_id: your own name of it: within 24 hours the same is stored once. By default a new one.
             echo: whether it is delivered to this client as well.
 
         Raises:
@@ -98,7 +101,7 @@ class Channel:
             "client_id": client_id,
             "echo": echo,
         }
-        result = await self._realtime.ask(
+        result = await self._session.ask(
             frame,
             is_repeatable=True,
             prepare=None if echo else lambda request: self._silently(request, client_id),
@@ -122,34 +125,33 @@ class Channel:
             "echo": echo,
         }
         prepare = None if echo else lambda request: self._silently(request, None)
-        result = await self._realtime.ask(frame, is_repeatable=False, prepare=prepare)
+        result = await self._session.ask(frame, is_repeatable=False, prepare=prepare)
         return Triggered(result["channel"], result["offset"], result["epoch"])
 
     async def unsubscribe(self) -> None:
         """Stop listening; streams end."""
-        await self._realtime.unsubscribe(self._subscription)
+        await self._session.unsubscribe(self._subscription)
 
     def _silently(self, request: Request, client_id: str | None) -> None:
-        """What we send without an echo takes a place that never comes: tell the tracker."""
-        subscription = self._subscription
-
-        def answered(result: Frame) -> None:
-            request.lost = None
-            subscription.sent_silently(client_id, result)
+        """What we send without an echo takes a place that never comes: tell the subscription."""
+        done = self._subscription.sending_silently(client_id)
 
         def lost() -> None:
             request.answered = request.lost = None
-            subscription.sent_silently(client_id, None)
+            done(None)
+
+        def answered(result: Frame) -> None:
+            request.answered = request.lost = None
+            done(result)
 
         request.answered, request.lost = answered, lost
-        subscription.sending_silently(client_id)
 
 
 class Presence:
     """Who is there."""
 
-    def __init__(self, realtime: Realtime, subscription: Subscription) -> None:
-        self._realtime = realtime
+    def __init__(self, session: Session, subscription: Subscription) -> None:
+        self._session = session
         self._subscription = subscription
 
     @property
@@ -178,7 +180,7 @@ class Presence:
 
     async def _ask(self, kind: str, **members: Any) -> Any:
         frame = {"type": kind, "channel": self._subscription.channel, **members}
-        return await self._realtime.ask(frame, is_repeatable=True)
+        return await self._session.ask(frame, is_repeatable=True)
 
     def _now(self, result: Frame) -> Member:
         member = member_of(result["member"])
@@ -189,19 +191,26 @@ class Presence:
 class Typing:
     """Who is writing. Both calls are forgotten when there is no connection."""
 
-    def __init__(self, realtime: Realtime, subscription: Subscription) -> None:
-        self._realtime = realtime
+    def __init__(self, session: Session, subscription: Subscription) -> None:
+        self._session = session
         self._subscription = subscription
+        self._started = -TYPING_EVERY_S
 
     def start(self, user_name: str | None = None, data: Mapping[str, Any] | None = None) -> None:
-        """The user writes; say it again at most every two seconds, it ends by itself after six."""
+        """The user writes: call it for every key. Others hear of it at most every two seconds, and that it
+        has ended by `stop`, by a message, or six seconds after the last call."""
+        now = time.monotonic()
+        if now - self._started < TYPING_EVERY_S:
+            return
+        self._started = now
         more = {"user_name": user_name, "data": None if data is None else dict(data)}
         given = {name: value for name, value in more.items() if value is not None}
-        self._realtime.tell({"type": "typing.start", "channel": self._subscription.channel, **given})
+        self._session.tell({"type": "typing.start", "channel": self._subscription.channel, **given})
 
     def stop(self) -> None:
         """The user has stopped."""
-        self._realtime.tell({"type": "typing.stop", "channel": self._subscription.channel})
+        self._started = -TYPING_EVERY_S
+        self._session.tell({"type": "typing.stop", "channel": self._subscription.channel})
 
 
 class History:
@@ -241,8 +250,8 @@ class History:
 class ReadMarks:
     """Who has read what."""
 
-    def __init__(self, realtime: Realtime, subscription: Subscription) -> None:
-        self._realtime = realtime
+    def __init__(self, session: Session, subscription: Subscription) -> None:
+        self._session = session
         self._channel = subscription.channel
 
     async def mark_as_read(self, message_id: str, *, up_to: bool = False) -> ReadReceipt:
@@ -252,12 +261,12 @@ class ReadMarks:
             NotFound: there is no such message.
         """
         frame = {"type": "read", "channel": self._channel, "message_id": message_id, "up_to": up_to}
-        result = await self._realtime.ask(frame, is_repeatable=True)
+        result = await self._session.ask(frame, is_repeatable=True)
         return ReadReceipt(message_id, result["user_id"], self._channel, instant(result["read_at"]), up_to)
 
     async def get_read_status(self, message_id: str) -> ReadStatus:
         """Who has read a message, and whom it has reached."""
-        return await self._realtime.rest.read_status(self._channel, message_id)
+        return await self._session.rest.read_status(self._channel, message_id)
 
 
 class MessageSearch:

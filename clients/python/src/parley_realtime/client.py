@@ -73,7 +73,7 @@ class Client:
             data: at most 32 KiB as JSON.
             event: its name.
             user_id: in whose name; None = nobody's.
-            client_id: your own name of it: within 24 hours the same is not stored twice. By default a new one.
+            client_id: your own name of it: within 24 hours the same is stored once. By default a new one.
             exclude_socket_id: a connection that does not want it.
             ephemeral: not for the history.
         """

@@ -67,9 +67,8 @@ class Dispatcher:
         self._news = asyncio.Event()
         self._was_full = False
 
-    @property
     def is_full(self) -> bool:
-        """Whether publications must wait on the server (they can be had again later)."""
+        """Whether publications must wait on the server, until `drained` is called."""
         if len(self._waiting) >= self._limit:
             self._was_full = True
         return self._was_full

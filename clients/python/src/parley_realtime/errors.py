@@ -64,6 +64,12 @@ class QueueFull(RealtimeError):
     code = "queue_full"
 
 
+class Unreachable(RealtimeError):
+    """No answer to an HTTP request."""
+
+    code = "unreachable"
+
+
 class ServerRefused(RealtimeError):
     """The server said no."""
 

@@ -105,7 +105,10 @@ class Link:
                 frame = json.loads(text)
                 if frame["type"] == "error" and frame.get("fatal"):
                     self._refusal = refusal([frame["error"]], None, frame.get("retry_after"))
-                received(frame)
+                try:
+                    received(frame)
+                except Exception:  # one frame that we do not understand must not end the connection
+                    log.exception("a frame of type %r could not be taken", frame["type"])
         except ConnectionClosed:
             pass
         finally:

@@ -85,5 +85,5 @@ def after_close(code: int | None) -> After:
 def backoff_s(options: Options, attempt: int) -> float:
     """Seconds before an attempt, from 1."""
     exponent = min(attempt - 1, 30)  # 2^30 is beyond any cap
-    delay = min(options.reconnect_delay_s * 2**exponent, options.reconnect_delay_max_s)
+    delay: float = min(options.reconnect_delay_s * 2.0**exponent, options.reconnect_delay_max_s)
     return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

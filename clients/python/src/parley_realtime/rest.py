@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from parley_realtime.errors import RealtimeError, refusal
+from parley_realtime.errors import Unreachable, refusal
 from parley_realtime.model import (
     ConnectionToken,
     Page,
@@ -25,18 +25,14 @@ TIMEOUT_S = 30.0
 ATTEMPTS = 4
 RETRIED = frozenset({429, 502, 503, 504})
 RETRY_DELAY_S, RETRY_DELAY_MAX_S = 0.25, 10.0
-"""Before the first repetition, doubling; and what a server may ask for at most before its refusal is raised."""
-
-
-class Unreachable(RealtimeError):
-    """No answer of the server."""
-
-    code = "unreachable"
+"""Before the first repetition, doubling; and the longest wait that a server may ask for."""
 
 
 class Rest:
-    """The routes under `/v1/realtime`; what can be repeated safely is repeated on 429, 502 to 504 and when the
-    connection breaks."""
+    """The routes under `/v1/realtime`.
+
+    What can be repeated safely is repeated on 429, 502 to 504 and when the connection breaks.
+    """
 
     def __init__(
         self, url: str, api_key: str | None, user_token: str | None, http: httpx.AsyncClient | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -44,8 +45,15 @@ class Subscription:
         """The offset that the server was told of last."""
         self.own_pending: set[str] = set()
         """Messages of ours without an echo that are not acknowledged."""
-        self._unacked = 0
+        self._numbers = itertools.count()
+        self._unacked: set[int] = set()
+        """Publications of ours without an echo."""
         self._held: deque[Frame] = deque()
+        """Publications behind a place that has not come."""
+        self._held_for: set[int] = set()
+        """Which of ours may have that place."""
+        self._held_at = -1
+        """The place before that one."""
         self._limit = limit
         self._dispatcher = dispatcher
         self._recover = recover
@@ -61,6 +69,11 @@ class Subscription:
             return None
         return {"epoch": self.tracker.epoch, "offset": self.tracker.offset}
 
+    @property
+    def entered(self) -> Mapping[str, Any] | None:
+        """What to enter with on a new connection; None when there is nothing to enter."""
+        return self.member_data if self.is_joined else None
+
     def welcomed(self, told: Frame) -> None:
         """The server has joined us to the channel; what was missed follows, or cannot be had.
 
@@ -69,10 +82,11 @@ class Subscription:
         """
         self.is_joined = True
         self.is_recovering = False
-        self._held.clear()
+        self._hold_nothing()
         epoch, offset = told["epoch"], told["offset"]
         if told.get("recovered") is False:
             self.tracker.set(epoch, offset)
+            self.reported = 0
             self.deliver(Reload(self.channel, told.get("reason", "expired"), epoch, offset), "reload")
         elif not self.tracker.epoch:
             self.tracker.set(epoch, offset)
@@ -83,7 +97,7 @@ class Subscription:
         """The connection is gone; a new one will join again."""
         self.is_joined = False
         self.is_recovering = False
-        self._held.clear()
+        self._hold_nothing()
 
     def given_up(self, error: RealtimeError) -> None:
         """There is no connection and none is tried for; `reconnect` may bring everything back."""
@@ -130,7 +144,7 @@ class Subscription:
         if verdict is Verdict.MISSING:
             self._missing(frame)
             return
-        if self._dispatcher.is_full:
+        if self._dispatcher.is_full():
             self.is_recovering = True  # `caught_up` asks for it again
             return
         self.tracker.seen(frame["offset"])
@@ -145,31 +159,46 @@ class Subscription:
 
     def _missing(self, frame: Frame) -> None:
         """A place is left out: perhaps by a publication of ours, whose acknowledgement is on its way."""
-        if self._unacked and frame["epoch"] == self.tracker.epoch and len(self._held) < self._limit:
+        if self._held_at != self.tracker.offset:  # else it is the gap we know
+            self._held_at = self.tracker.offset
+            self._held_for = set(self._unacked)
+        if self._held_for and frame["epoch"] == self.tracker.epoch and len(self._held) < self._limit:
             self._held.append(frame)
             return
-        self._held.clear()
+        self._hold_nothing()
         self.is_recovering = True
         self._recover(self)
+
+    def _hold_nothing(self) -> None:
+        self._held.clear()
+        self._held_for = set()
+        self._held_at = -1
 
     def caught_up(self) -> None:
         """Handlers have time again."""
         if self.is_recovering and self.is_joined:
             self._recover(self)
 
-    def sending_silently(self, client_id: str | None) -> None:
-        """A publication without an echo is about to be sent."""
-        self._unacked += 1
+    def sending_silently(self, client_id: str | None) -> Callable[[Frame | None], None]:
+        """A publication without an echo is about to be sent; call the result with the acknowledgement (None:
+        there will be none)."""
+        number = next(self._numbers)
+        self._unacked.add(number)
         if client_id is not None:
             self.own_pending.add(client_id)
 
-    def sent_silently(self, client_id: str | None, result: Frame | None) -> None:
-        """It was acknowledged (or never will be: None)."""
-        self._unacked -= 1
-        if client_id is not None:
-            self.own_pending.discard(client_id)
-        if result is not None:
-            self.tracker.skip(result["epoch"], result["offset"])
+        def done(result: Frame | None) -> None:
+            self._unacked.discard(number)
+            self._held_for.discard(number)
+            if client_id is not None:
+                self.own_pending.discard(client_id)
+            if result is not None:
+                self.tracker.skip(result["epoch"], result["offset"])
+            self._judge_held()
+
+        return done
+
+    def _judge_held(self) -> None:
         held, self._held = self._held, deque()
         for frame in held:
             self.published(frame)
