@@ -20,14 +20,18 @@ from parley.accounts.model import Environment
 from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import UserTokens
 from parley.base.ids import new_uuid
+from parley.base.signing import SignedLinks
 from parley.base.times import to_ms
 from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Publication
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.conversations.files.service import MessageFiles
 from parley.conversations.services import conversation_services
 from parley.conversations.settings import AiSettings
 from parley.conversations.summaries.service import Summaries
+from parley.conversations.tasks.service import Tasks
+from parley.conversations.threads.service import Threads
 from parley.insight.ports import TextEngine
 from parley.notifications.service import Notifications
 from parley.notifications.sources import Sources
@@ -39,8 +43,10 @@ from parley.people.service import People
 from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
 from parley.webhooks.endpoints import Endpoints
+from parley.wire.asgi import ByPrefix
 from parley.wire.block.api import block_api
 from parley.wire.block.endpoint import Context
+from parley.wire.block.file_content import PREFIX, FileContent
 from parley.wire.block.webhook_events import EVENT_NAMES
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
@@ -73,7 +79,10 @@ class Parts:
 def people_services(parts: Parts) -> Iterable[Any]:
     """Users, and what is addressed to them."""
     people, sources = People(), Sources()
+    threads = Threads(parts.log)
     return (
+        Tasks(threads),
+        MessageFiles(parts.store, SignedLinks(bytes(32)), threads, public_url=PUBLIC_URL),
         people,
         sources,
         Availabilities(),
@@ -85,9 +94,16 @@ def people_services(parts: Parts) -> Iterable[Any]:
 
 
 def conversations(parts: Parts) -> Iterable[Any]:
-    """Conversations; nobody keeps the action items of summaries."""
+    """Conversations."""
     return conversation_services(
-        parts.log, parts.settings, parts.bus, People(), parts.engines, public_url=PUBLIC_URL
+        parts.log,
+        parts.settings,
+        parts.bus,
+        People(),
+        parts.engines,
+        public_url=PUBLIC_URL,
+        sources=Sources(),
+        tasks=Tasks(Threads(parts.log)),
     )
 
 
@@ -184,7 +200,9 @@ async def serving_block(store: Store, scope: AppScope, *, rate_limits: bool = Fa
     )
     try:
         async with (
-            serving(block_api(context)) as origin,
+            serving(
+                ByPrefix({PREFIX: FileContent(context.areas[MessageFiles])}, block_api(context))
+            ) as origin,
             httpx.AsyncClient(base_url=origin, timeout=WAIT_S) as http,
         ):
             yield Block(origin, scope.app(keys.app.id), keys, parts, context, http, published)
