@@ -16,8 +16,8 @@ class Allowance(NamedTuple):
 
     limit: int
     remaining: int
-    full_in_s: float
-    """When the bucket is full again."""
+    full_at_s: float
+    """When the bucket is full again; seconds since 1970."""
 
 
 class MessageRates:
@@ -51,9 +51,14 @@ class MessageRates:
             raise TooMany(
                 f"This app sends at most {rate} messages per second.",
                 retry_after_s=(count - tokens) / capacity,
+                limit=rate,
+                full_at_s=self._at_s((capacity - tokens) / capacity),
             )
         if len(self._buckets) >= _REMEMBERED and app_id not in self._buckets:
             self._buckets.clear()
         tokens -= count
         self._buckets[app_id] = (tokens, now)
-        return Allowance(rate, int(tokens), (capacity - tokens) / capacity)
+        return Allowance(rate, int(tokens), self._at_s((capacity - tokens) / capacity))
+
+    def _at_s(self, in_s: float) -> float:
+        return self._clock.now().timestamp() + in_s

@@ -103,9 +103,15 @@ class TooMany(ParleyError):
 
     code = "too_many_requests"
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float, limit: int | None = None, full_at_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.limit = limit
+        """How much is allowed in the limit's own unit of time, if that can be told."""
+        self.full_at_s = full_at_s
+        """When all of it is allowed again; seconds since 1970."""
 
 
 class Unavailable(ParleyError):

@@ -54,6 +54,8 @@ class Credentials:
     socket_id: str | None = None
     auth: str | None = None
     channel_data: str | dict[str, Any] | None = None
+    wants_membership: bool = True
+    """Whether a signature for a presence channel must say who becomes a member; for subscribing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,7 @@ class ChannelAccess:
     async def default_grants(self, scope: AppScope, user_id: str) -> list[Grant]:
         """What a token opens that names no channels."""
         chosen = (await self.settings(scope)).default_grants
-        if chosen is None:
-            return default_grants(user_id)
-        return [Grant(pattern.replace("{user_id}", user_id)) for pattern in chosen]
+        return default_grants(user_id) if chosen is None else default_grants(user_id, chosen)
 
     async def permission(self, scope: AppScope, app: App, channel: str, shown: Credentials) -> Permission:
         """What somebody may do on a channel with a valid name.
@@ -156,6 +156,6 @@ class ChannelAccess:
         except signatures.BadSignature as wrong:
             raise UnauthorizedChannel(wrong.message) from wrong
         info = data.get("user_info")
-        if kind_of(channel) is Kind.PRESENCE and not data:
+        if kind_of(channel) is Kind.PRESENCE and shown.wants_membership and not data:
             raise UnauthorizedChannel("An authorization for a presence channel carries channel data.")
         return permit(ALL, info if isinstance(info, dict) else None)

@@ -14,6 +14,7 @@ from parley.channels.realtime.names import NAME_LIMIT, Kind, kind_of
 
 PATTERNS_LIMIT = 100
 _GUARDED = (Kind.PRIVATE, Kind.PRESENCE, Kind.CONVERSATION, Kind.INBOX)
+_NAME_PART = re.compile(r"[A-Za-z0-9_\-=@.,;:]+", re.ASCII)
 _PATTERN = re.compile(r"[A-Za-z0-9_\-=@.,;:*]+", re.ASCII)
 
 
@@ -60,9 +61,41 @@ class Grants:
         return iter(self._grants)
 
 
-def default_grants(user_id: str) -> list[Grant]:
+DEFAULT = ("public:*", "chat:*", "notifications:{user_id}", "inbox:{user_id}")
+"""Patterns of a token that names no channels; `{user_id}` stands for the user."""
+
+
+def default_grants(user_id: str, patterns: Iterable[str] = DEFAULT) -> list[Grant]:
     """What a token opens that names no channels."""
-    return [Grant(p) for p in ("public:*", "chat:*", f"notifications:{user_id}", f"inbox:{user_id}")]
+    return [Grant(pattern) for pattern in of_user(patterns, user_id)]
+
+
+def of_user(patterns: Iterable[str], user_id: str) -> list[str]:
+    """The patterns with the user's id where they say `{user_id}`.
+
+    Those are left out for a user whose id cannot be a part of a name: nothing is called so, and one called
+    `*` would get what is everybody else's.
+    """
+    is_part = _NAME_PART.fullmatch(user_id) is not None
+    return [p.replace("{user_id}", user_id) for p in patterns if is_part or "{user_id}" not in p]
+
+
+def client_may_ask(pattern: str, user_id: str, allowed: Iterable[str] | None = None) -> bool:
+    """Whether a client may have the pattern in a token that it asks for itself.
+
+    Args:
+        pattern: what it asks for.
+        user_id: who it is.
+        allowed: the app's own rule: patterns that allow what fits them; `{user_id}` stands for the user.
+    """
+    if allowed is not None:
+        # A star of the asked pattern is only covered by a star: what it stands for is covered then, too.
+        return any(Grant(each).covers(pattern) for each in of_user(allowed, user_id))
+    if pattern.startswith("inbox:"):
+        return pattern == f"inbox:{user_id}" and "*" not in pattern
+    if pattern.startswith("presence:"):
+        return pattern.startswith("presence:chat:")
+    return not pattern.startswith("private:")
 
 
 def check_grants(grants: Sequence[Grant]) -> None:

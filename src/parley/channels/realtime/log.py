@@ -189,6 +189,7 @@ def _publication(draft: Draft, place: Position, id_: str, created_ms: int) -> Pu
         data=draft.data,
         client_id=draft.client_id,
         in_history=draft.in_history,
+        is_event=draft.is_event,
         created_ms=created_ms,
         but=draft.but,
     )

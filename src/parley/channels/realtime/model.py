@@ -45,6 +45,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """The client's own id of it: sent again, it is not stored again."""
     in_history: bool = True
     """False = only for those who listen now, and for those who come back within `REPLAY_FOR`."""
+    is_event: bool = False
+    """Whether it is a client's event, which has no id for others, and not a message."""
     but: str | None = None
     """A socket that does not want it back."""
 
@@ -64,6 +66,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """JSON."""
     client_id: str | None
     in_history: bool
+    is_event: bool
     created_ms: int
     but: str | None = None
     """See `Draft.but`; not stored."""

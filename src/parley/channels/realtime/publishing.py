@@ -87,6 +87,7 @@ class Publisher:
         user_id: str | None,
         client_id: str | None = None,
         in_history: bool = True,
+        is_event: bool = False,
         but: str | None = None,
     ) -> Accepted:
         """Check a publication and hand it to the log.
@@ -104,6 +105,7 @@ class Publisher:
             data=check_data(data),
             client_id=client_id,
             in_history=in_history,
+            is_event=is_event,
             but=but,
         )
         left = await self.take(scope)

@@ -18,7 +18,7 @@ from parley.store.schema import tables as t
 p = c.publications.c
 _PREFIX = "channel:"
 """Of the topic that counts a channel's places."""
-_STORED = (p.offset, p.id, p.event, p.user_id, p.data, p.client_id, p.in_history, p.created_at)
+_STORED = (p.offset, p.id, p.event, p.user_id, p.data, p.client_id, p.in_history, p.is_event, p.created_at)
 
 _TAKE = Query(
     upsert(
@@ -219,7 +219,7 @@ async def purge_passing(tx: Transaction, before_ms: int, kept: int, count: int) 
 
 def read(app_id: AppId, channel: str, epoch: str, row: Any) -> Publication:
     """The publication of a row of `_STORED` columns."""
-    offset, id_, event, user_id, data, client_id, in_history, created_ms = row
+    offset, id_, event, user_id, data, client_id, in_history, is_event, created_ms = row
     return Publication(
         app_id=app_id,
         channel=channel,
@@ -231,6 +231,7 @@ def read(app_id: AppId, channel: str, epoch: str, row: Any) -> Publication:
         data=data.encode(),
         client_id=client_id,
         in_history=bool(in_history),
+        is_event=bool(is_event),
         created_ms=created_ms,
     )
 
@@ -246,5 +247,6 @@ def _row(one: Publication) -> dict[str, Any]:
         "data": one.data.decode(),
         "client_id": one.client_id,
         "in_history": one.in_history,
+        "is_event": one.is_event,
         "created_at": one.created_ms,
     }

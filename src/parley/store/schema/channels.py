@@ -45,6 +45,7 @@ publications = Table(
     text_column("data"),
     text_column("client_id", null=True),
     flag("in_history"),
+    flag("is_event"),
     instant("created_at"),
     UniqueConstraint("app_id", "channel", "offset"),
     Index("ix_publications_age", "app_id", "created_at"),

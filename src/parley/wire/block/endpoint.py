@@ -262,8 +262,11 @@ async def _count(call: Call) -> None:
     factor = SERVER_FACTOR if call.is_server else 1
     who = call.scope.actor if call.is_server or call.user is None else call.user.id
     used = await call.context.bus.count(f"block:{call.scope.app_id}:{who}", _MINUTE)
-    if used > REQUESTS_PER_MINUTE * factor:
-        raise TooMany("Too many requests.", retry_after_s=_MINUTE.total_seconds() / 2)
+    limit = REQUESTS_PER_MINUTE * factor
+    if used > limit:
+        wait_s = _MINUTE.total_seconds() / 2
+        full_at_s = call.scope.store.clock.now().timestamp() + wait_s
+        raise TooMany("Too many requests.", retry_after_s=wait_s, limit=limit, full_at_s=full_at_s)
 
 
 async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:

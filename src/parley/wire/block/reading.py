@@ -57,6 +57,15 @@ def read_body(raw: bytes, shape: type[T], wrapper: str | None = None) -> T:
         Invalid: a field is wrong; named as a JSON pointer.
     """
     members, pointer = members_of(raw, wrapper)
+    return read_members(members, shape, pointer)
+
+
+def read_members(members: Any, shape: type[T], pointer: str) -> T:
+    """Decoded JSON as the shape.
+
+    Raises:
+        Invalid: a field is wrong; named as a JSON pointer below `pointer`.
+    """
     try:
         return msgspec.convert(members, shape)
     except msgspec.ValidationError as error:

@@ -201,6 +201,7 @@ async def serving_realtime(
         NoHttp(),
         node_id,
         tokens,
+        public_url="https://parley.example",
         is_alone=bus is None,  # type: ignore[arg-type]
     )
     async with contextlib.AsyncExitStack() as stack:
