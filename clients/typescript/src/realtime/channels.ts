@@ -71,7 +71,7 @@ export class Channels {
   ended(error: ParleyError): void {
     for (const channel of this.#byName.values()) {
       channel.end(error);
-      channel.subscription.forget();
+      channel.subscription.forget(error);
     }
   }
 }

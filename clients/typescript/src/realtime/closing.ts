@@ -21,6 +21,8 @@ const ADVICE: Record<number, Advice> = {
   1005: { again: true, meaning: 'closed without a reason' },
   1006: { again: true, meaning: 'the connection broke' },
   1009: { again: true, tooBig: true, meaning: 'a frame was too big' },
+  1011: { again: true, meaning: 'something went wrong on the server' },
+  1012: { again: true, meaning: 'the server restarts' },
   4400: { again: false, meaning: 'a frame was not what the protocol allows' },
   4401: { again: true, atOnce: true, newToken: true, meaning: 'the token is invalid or has expired' },
   4403: { again: false, meaning: 'the app is disabled or the user is banned' },

@@ -16,7 +16,7 @@ export class Presence<S extends Shape> {
   readonly #members = new Map<string, Member<DataOf<S, 'presence'>>>();
   #parts: Member<DataOf<S, 'presence'>>[] = [];
   #said: Data | undefined; // undefined: not a member
-  #isConfirmed = true;
+  #saying = 0; // on their way to the server
 
   /** @internal */
   constructor(subscription: Subscription, wiring: Wiring, events: Bus<ChannelEvents<S>>) {
@@ -63,9 +63,9 @@ export class Presence<S extends Shape> {
 
   /** @internal The connection is back; with `isFresh` the server has forgotten this client. */
   restored(isFresh: boolean): void {
-    if (this.#said === undefined || (!isFresh && this.#isConfirmed)) return;
+    if (this.#said === undefined || !isFresh || this.#saying > 0) return;
     this.#say('presence.enter', { data: this.#said }).catch((error: unknown) => {
-      if (error instanceof ParleyError && error.code !== 'connection_lost') this.#events.emit('error', error);
+      if (error instanceof ParleyError && error.code !== 'disconnected') this.#events.emit('error', error);
     });
   }
 
@@ -97,12 +97,21 @@ export class Presence<S extends Shape> {
     for (const member of members) this.#members.set(member.user_id, member);
   }
 
+  /** Say something of oneself, after an interruption again: it does the same twice. */
   async #say(type: string, more: Data): Promise<Member<DataOf<S, 'presence'>>> {
-    this.#isConfirmed = false;
-    await this.#subscription.ready;
-    const { member } = await this.#ask<{ member: Member<DataOf<S, 'presence'>> }>(type, more);
-    this.#isConfirmed = true;
-    return member;
+    this.#saying += 1;
+    try {
+      for (;;) {
+        await this.#subscription.ready;
+        try {
+          return (await this.#ask<{ member: Member<DataOf<S, 'presence'>> }>(type, more)).member;
+        } catch (error) {
+          if (!(error instanceof ParleyError && error.code === 'connection_lost')) throw error;
+        }
+      }
+    } finally {
+      this.#saying -= 1;
+    }
   }
 
   #ask<T>(type: string, more: Data = {}): Promise<T> {

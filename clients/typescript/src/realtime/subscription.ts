@@ -103,9 +103,11 @@ export class Subscription {
     this.#end('unsubscribed', error);
   }
 
-  /** Start over without a place: the session is gone. */
-  forget(): void {
+  /** The session is gone: whoever waits is refused, and the next connection starts without a place. */
+  forget(error: ParleyError): void {
     this.interrupted();
+    this.#ready.reject(error);
+    this.#ready = deferred();
     this.#sequence.reset(undefined);
   }
 
