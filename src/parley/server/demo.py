@@ -44,7 +44,8 @@ class Demo:
         if self._bus is not None and await self._bus.count("demo", LIMIT_WINDOW) > LIMIT:
             raise TooMany("Too many demo meetings were made just now.", retry_after_s=60)
 
-    async def _demo_app(self) -> AppScope:
+    async def app(self) -> AppScope:
+        """The app that everything of the demo is in; made when it is first needed."""
         async with self._finding_app:
             if self._app is None:
                 found = await accounts.list_apps(self._scope, APP_NAME, Order.ASC, PageRequest(1, 100))
@@ -64,7 +65,7 @@ class Demo:
         if kind not in KINDS:
             raise Invalid(f"There is no demo of kind {kind}.", field="kind")
         await self._slow_down()
-        scope = await self._demo_app()
+        scope = await self.app()
         meeting = await service.create_meeting(scope, service.MeetingInput(title=title))
         links = []
         for role, preset_name in KINDS[kind]:

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 from parley import __version__
 from parley.channels.files import ChatFiles
 from parley.media.turn import IceOptions
+from parley.server.demo_chat import DemoChat
 from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
@@ -60,6 +61,7 @@ def build_asgi(
         public_url=parley.public_url,
         version=__version__,
         create_demo_meeting=demo.create if demo else None,
+        admit_to_demo_chat=DemoChat(demo, parley.block.context.tokens, parley.bus).admit if demo else None,
     )
     app = Litestar(
         route_handlers=[

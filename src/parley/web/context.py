@@ -32,6 +32,25 @@ CreateDemoMeeting = Callable[[str, str], Awaitable[DemoMeeting]]
 
 
 @dataclass(frozen=True, slots=True)
+class ChatVisitor:
+    """Somebody who tries the demo chat, and what they talk to the server with."""
+
+    user_id: str
+    name: str
+    api_key: str
+    """Publishable key of the demo's app."""
+    user_token: str
+    """Says who acts over REST; shown again, it lets them stay who they are."""
+    connection_token: str
+    """Opens the socket, and the channels of one space."""
+
+
+AdmitToDemoChat = Callable[[str, str | None, str | None], Awaitable[ChatVisitor]]
+"""`(name, space, earlier user token)` to visitor; without a space no channels are opened. May raise any
+`ParleyError`."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebContext:
     """Facts and functions the pages depend on."""
 
@@ -46,3 +65,5 @@ class WebContext:
     """Further origins pages may load pictures, files and streams from, such as an object store."""
     frame_ancestors: tuple[str, ...] = field(default=())
     """Origins that may show the meeting page in a frame; none besides our own by default."""
+    admit_to_demo_chat: AdmitToDemoChat | None = None
+    """`None` switches the chat page's demo off."""

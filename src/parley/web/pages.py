@@ -1,4 +1,4 @@
-"""Routes of the pages: `/`, `/meet`, `/notices`, their files, and `POST /start/meetings`."""
+"""Routes of the pages: `/`, `/meet`, `/chat`, `/rooms/{id}`, `/notices`, their files, and the demo."""
 
 from pathlib import Path
 
@@ -6,14 +6,24 @@ from litestar import MediaType, Response, Router, get, post
 from litestar.exceptions import NotFoundException
 
 from parley.base.errors import ParleyError
+from parley.web.chat import ChatAnswer, admit, read_visit
 from parley.web.context import WebContext
 from parley.web.files import DIST, read_dist
 from parley.web.headers import PRIVATE, page_headers
 from parley.web.responses import AnyRequest, error_response, file_response, not_built, page_response, render
 from parley.web.start import StartAnswer, read_request, refuse_other_sites, start_meeting
 
-PAGES = {"/": "index.html", "/meet": "meet.html", "/meet/help": "meet.html", "/notices": "notices.html"}
+PAGES = {
+    "/": "index.html",
+    "/meet": "meet.html",
+    "/meet/help": "meet.html",
+    "/chat": "chat.html",
+    "/notices": "notices.html",
+}
 """Address of each page and the built file behind it."""
+
+ROOM = "/rooms/{room_id:str}"
+"""Address of a WebRTC room, as `join_url` gives it; the same page as `/chat`."""
 
 FILES = (
     "/favicon.svg",
@@ -42,6 +52,12 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
         found = pages.get(request.url.path.rstrip("/") or "/")
         return page_response(request, found, headers) if found else not_built()
 
+    @get(ROOM, media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
+    def room(request: AnyRequest) -> Response[bytes] | Response[str]:
+        """The page of a room, which finds out by itself whether there is one."""
+        found = pages.get("/chat")
+        return page_response(request, found, headers) if found else not_built()
+
     @get(list(FILES), include_in_schema=False, sync_to_thread=False)
     def file(request: AnyRequest) -> Response[bytes] | Response[str]:
         """A built file."""
@@ -59,8 +75,15 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
         answer = await start_meeting(app, read_request(await request.body()))
         return Response(answer, status_code=201, headers={"Cache-Control": PRIVATE})
 
+    @post("/start/chat", include_in_schema=False, request_max_body_size=_BODY_MAX, status_code=201)
+    async def chat(request: AnyRequest) -> Response[ChatAnswer]:
+        """Let somebody into the demo chat."""
+        refuse_other_sites(request, app.public_url)
+        answer = await admit(app, read_visit(await request.body()))
+        return Response(answer, status_code=201, headers={"Cache-Control": PRIVATE})
+
     return Router(
         path="/",
-        route_handlers=[page, file, start],
+        route_handlers=[page, room, file, start, chat],
         exception_handlers={ParleyError: error_response},
     )
