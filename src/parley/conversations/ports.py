@@ -39,6 +39,6 @@ class Engines(Protocol):
         """The engine that an app wants; the same object for the same settings.
 
         Raises:
-            Invalid: it cannot be used with these settings.
+            EngineRefused: there is none with these settings.
         """
         ...

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from parley.base.errors import Invalid
 from parley.conversations.settings import AiSettings
 from parley.insight.engines.extractive import ExtractiveEngine
 from parley.insight.engines.openai import OpenAiEngine
-from parley.insight.ports import TextEngine
+from parley.insight.ports import EngineRefused, TextEngine
 from parley.outgoing.ports import Http
 
 _REMEMBERED = 1_000
@@ -58,7 +57,7 @@ class ConfiguredEngines:
         is_operators = settings.url is None or settings.url == self._url
         url, model = settings.url or self._url, settings.model or self._model
         if not url or not model:
-            raise Invalid("The provider `http` needs an address and a model.", field="ai.url")
+            raise EngineRefused("The provider `http` needs an address and a model.", reached_provider=False)
         return OpenAiEngine(
             self._operator_http if is_operators else self._http,
             url=url,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import structlog
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid, ParleyError
-from parley.conversations.messages.model import BATCH_LIMIT, BatchItem
+from parley.conversations.messages.model import BATCH_LIMIT, BatchItem, NewMessage
 from parley.conversations.messages.service import Messages
 from parley.people.model import Caller
 
@@ -43,7 +43,13 @@ class BatchOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def send_batch(
-    messages: Messages, scope: AppScope, caller: Caller, items: Sequence[Any], *, role: str | None = None
+    messages: Messages,
+    scope: AppScope,
+    caller: Caller,
+    items: Sequence[Any],
+    check: Callable[[NewMessage], None],
+    *,
+    role: str | None = None,
 ) -> BatchOutcome:
     """Send what can be sent; one bad item does not stop the others.
 
@@ -52,6 +58,7 @@ async def send_batch(
         scope: the app.
         caller: who sends.
         items: as they came; each should have the form of a `BatchItem`.
+        check: raises what else is wrong with a message.
         role: of the caller.
 
     Raises:
@@ -65,10 +72,24 @@ async def send_batch(
         by_conversation.setdefault(_conversation(item).lower(), []).append(number)
     free = asyncio.Semaphore(AT_ONCE)
 
+    async def send(item: Any) -> bool | str:
+        """Whether it is new, or why it was not sent."""
+        try:
+            new = msgspec.convert(item, BatchItem).message()
+            check(new)
+            return (await messages.create(scope, caller, new, role=role)).is_new
+        except msgspec.ValidationError as wrong:
+            return str(wrong)
+        except ParleyError as refused:
+            return refused.message
+        except Exception:
+            log.exception("batch_item_failed", app_id=scope.app_id)
+            return "Something went wrong on the server."
+
     async def send_all(numbers: Sequence[int]) -> None:
         async with free:
             for number in numbers:
-                outcomes[number] = await _send(messages, scope, caller, items[number], role)
+                outcomes[number] = await send(items[number])
 
     async with asyncio.TaskGroup() as group:
         for numbers in by_conversation.values():
@@ -87,22 +108,6 @@ async def send_batch(
         failed_items=failed,
         emails_skipped=created,
     )
-
-
-async def _send(
-    messages: Messages, scope: AppScope, caller: Caller, item: Any, role: str | None
-) -> bool | str:
-    """Whether it is new, or why it was not sent."""
-    try:
-        new = msgspec.convert(item, BatchItem).message()
-        return (await messages.create(scope, caller, new, role=role)).is_new
-    except msgspec.ValidationError as wrong:
-        return str(wrong)
-    except ParleyError as refused:
-        return refused.message
-    except Exception:
-        log.exception("batch_item_failed", app_id=scope.app_id)
-        return "Something went wrong on the server."
 
 
 def _conversation(item: Any) -> str:

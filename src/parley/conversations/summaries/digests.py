@@ -283,11 +283,12 @@ class Digests:
         deadline: float,
     ) -> tuple[Made[DigestAnswer] | None, CacheStatus]:
         """What the engine says; None when it says nothing now."""
-        engine = await self._writers.of(scope, user_id)
-        if material.entries and engine.capabilities.is_model and not await self._take_window(scope, user_id):
-            return None, "stale"
         template = (await self._settings.get(scope, PROMPTS, PromptSettings)).conversation_digest
         try:
+            engine = await self._writers.of(scope, user_id)
+            is_limited = bool(material.entries) and engine.capabilities.is_model
+            if is_limited and not await self._take_window(scope, user_id):
+                return None, "stale"
             async with asyncio.timeout_at(deadline):
                 made = await make_digest(
                     engine,

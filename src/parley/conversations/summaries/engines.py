@@ -33,7 +33,7 @@ class Writers:
             user_id: on whose behalf; None = the customer's server, which nobody registers.
 
         Raises:
-            Invalid: the app's settings name none that can be used.
+            EngineRefused: the app's settings name none that can be used.
         """
         wanted = await self._settings.get(scope, AI, AiSettings)
         if user_id is None:

@@ -143,8 +143,8 @@ async def test_strange_bodies_are_answered(tenant: Tenant):
                 continue
             for body in VALUES:
                 yield endpoint, tenant.path(endpoint), body
-            for field in msgspec.structs.fields(endpoint.body):
-                for value in VALUES:
+            for number, field in enumerate(msgspec.structs.fields(endpoint.body)):
+                for value in VALUES[number % 3 :: 3]:  # in turns: fields of one type stand side by side
                     member = b'{"content":"x","name":"x","%s":%s}' % (field.encode_name.encode(), value)
                     yield endpoint, tenant.path(endpoint), member
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from parley.base.ids import new_uuid
 from tests.wire.block.conversations.conftest import Say, Talk
 from tests.wire.block.serving import Block
@@ -286,6 +288,17 @@ async def test_a_batch_sends_what_can_be_sent(block: Block, context: str):
     assert (attributes["emails_sent"], attributes["emails_skipped"]) == (0, 2)
     found = await block.ask("ada", "GET", f"/messages/context/{context}")
     assert [one["attributes"]["content"] for one in found["data"]] == ["Two", "One"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_addresses_that_a_browser_would_run_are_refused(block: Block, context: str):
+    bad = "java\nscript:alert(1)"
+    for member in ({"notification_url": bad}, {"actions": [{**ACTION, "control_href": bad}]}):
+        message = {"context_id": context, "content": "Click", **member}
+        await block.ask("ada", "POST", "/messages", {"message": message}, status=422)
+    item = {"conversation_unique_id": context, "content": "Click", "notification_url": bad}
+    told = await block.ask(None, "POST", "/messages/batch", {"batch": {"messages": [item]}})
+    assert told["data"]["attributes"]["failed"] == 1
 
 
 async def test_a_batch_needs_its_scope_and_has_a_limit(block: Block):

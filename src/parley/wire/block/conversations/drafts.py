@@ -11,9 +11,9 @@ from parley.conversations.drafts.store import DraftMessage
 from parley.conversations.messages.model import Details, MessageChange, NewMessage
 from parley.store.listing import read_sort
 from parley.wire.block.callers import path_text
-from parley.wire.block.conversations.resources import asker
+from parley.wire.block.conversations.resources import asker, check_links
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.fields import link, small
+from parley.wire.block.fields import small
 from parley.wire.block.reading import PageQuery
 from parley.wire.block.replies import NOTHING, Reply, Resource, many, page_meta
 
@@ -56,7 +56,7 @@ async def list_drafts(call: Call, query: DraftListQuery) -> Reply:
 async def create_draft(call: Call, body: NewMessage) -> Reply:
     """Keep a draft."""
     small(body.payload)
-    link(body.notification_url, "/draft_message/notification_url")
+    check_links(body)
     return _one(await call.service(Drafts).create(call.scope, (await asker(call)).caller, body))
 
 

@@ -11,9 +11,8 @@ from parley.conversations.messages.model import MessageChange, NewMessage
 from parley.conversations.messages.service import Messages
 from parley.store.listing import read_sort
 from parley.wire.block.callers import path_text
-from parley.wire.block.conversations.resources import asker, message_page, message_reply
+from parley.wire.block.conversations.resources import asker, check_links, message_page, message_reply
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.fields import link
 from parley.wire.block.reading import PageQuery
 from parley.wire.block.replies import NOTHING, Reply, one
 
@@ -68,7 +67,7 @@ async def list_messages(call: Call, query: MessageListQuery) -> Reply:
 async def create_message(call: Call, body: NewMessage) -> Reply:
     """Send a message; one that was sent under the same idempotency key comes back with 200."""
     who = await asker(call)
-    link(body.notification_url, "/message/notification_url")
+    check_links(body)
     sent = await call.service(Messages).create(call.scope, who.caller, body, role=who.role)
     reply = await message_reply(call, who, sent.message, status=201 if sent.is_new else 200)
     status = "created" if sent.is_new else "duplicate"
@@ -151,5 +150,7 @@ async def list_deleted_messages(call: Call, query: PageQuery) -> Reply:
 async def batch_messages(call: Call, body: BatchBody) -> Reply:
     """Send many messages; one bad item does not stop the others."""
     who = await asker(call)
-    outcome = await send_batch(call.service(Messages), call.scope, who.caller, body.messages, role=who.role)
+    outcome = await send_batch(
+        call.service(Messages), call.scope, who.caller, body.messages, check_links, role=who.role
+    )
     return one("message_batch", "batch", msgspec.to_builtins(outcome))

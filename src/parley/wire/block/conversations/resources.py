@@ -9,12 +9,13 @@ from typing import Any
 from parley.base.paging import Page
 from parley.conversations import views
 from parley.conversations.groups.model import GroupSeen
-from parley.conversations.messages.model import Action, Message
+from parley.conversations.messages.model import Action, Message, NewMessage
 from parley.conversations.messages.service import Messages
 from parley.conversations.threads.model import Conversation
 from parley.people.model import Caller
 from parley.wire.block.callers import caller_of
 from parley.wire.block.endpoint import Call
+from parley.wire.block.fields import link
 from parley.wire.block.replies import Reply, Resource, many, page_meta
 
 
@@ -30,6 +31,13 @@ class Asker:
 async def asker(call: Call) -> Asker:
     """Who asks; see `caller_of`."""
     return Asker(await caller_of(call), call.user.role if call.user is not None else None)
+
+
+def check_links(new: NewMessage) -> None:
+    """Raise `Invalid` when a message offers an address that a browser would run."""
+    link(new.notification_url, "notification_url")
+    for number, action in enumerate(new.actions or ()):
+        link(action.control_href, f"actions.{number}.control_href")
 
 
 async def message_resources(

@@ -24,10 +24,16 @@ from parley.conversations.threads.model import (
 )
 from parley.conversations.threads.service import Threads
 from parley.wire.block.conversations.extras import INCLUDES, file_entry
-from parley.wire.block.conversations.resources import Asker, asker, message_reply, message_resources
+from parley.wire.block.conversations.resources import (
+    Asker,
+    asker,
+    check_links,
+    message_reply,
+    message_resources,
+)
 from parley.wire.block.conversations.summaries import included_summary
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.fields import link, small
+from parley.wire.block.fields import small
 from parley.wire.block.reading import PageQuery
 from parley.wire.block.replies import NOTHING, Reply, Resource, flat, one, page_meta
 
@@ -185,7 +191,7 @@ async def extend_conversation(call: Call, context: str, body: ExtendBody) -> Rep
 async def send_into_conversation(call: Call, context: str, body: NewMessage) -> Reply:
     """Send a message into a conversation that is there."""
     who = await asker(call)
-    link(body.notification_url, "/message/notification_url")
+    check_links(body)
     await call.service(Threads).seen(call.scope, who.caller, context)
     new = msgspec.structs.replace(body, context_id=context)
     sent = await call.service(Messages).create(call.scope, who.caller, new, role=who.role)
