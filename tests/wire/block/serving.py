@@ -23,6 +23,7 @@ from parley.base.ids import new_uuid
 from parley.base.signing import SignedLinks
 from parley.base.times import to_ms
 from parley.bus import MemoryBus
+from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Publication
 from parley.channels.realtime.tokens import ConnectionTokens
@@ -47,11 +48,13 @@ from parley.wire.asgi import ByPrefix
 from parley.wire.block.api import block_api
 from parley.wire.block.endpoint import Context
 from parley.wire.block.file_content import PREFIX, FileContent
+from parley.wire.block.tokens import SocketAddress
 from parley.wire.block.webhook_events import EVENT_NAMES
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
 TOKEN_S = 86_400
 PUBLIC_URL = "https://block.example"
+SOCKET_URL = "wss://block.example/v1/realtime/ws"
 
 
 class ChosenEngines:
@@ -107,7 +110,12 @@ def conversations(parts: Parts) -> Iterable[Any]:
     )
 
 
-SERVICES: list[Callable[[Parts], Iterable[Any]]] = [people_services, conversations]
+def channels(parts: Parts) -> Iterable[Any]:
+    """What tokens for channels need."""
+    return ChannelAccess(parts.settings, Threads(parts.log)), SocketAddress(SOCKET_URL)
+
+
+SERVICES: list[Callable[[Parts], Iterable[Any]]] = [channels, people_services, conversations]
 """Each gives the services of a domain."""
 
 
