@@ -92,6 +92,8 @@ conversation_messages = Table(
     instant("deleted_at", null=True),
     UniqueConstraint("app_id", "id"),
     Index("ix_conversation_messages_thread", "app_id", "conversation_id", "number"),
+    Index("ix_conversation_messages_age", "app_id", "created_at", "number"),
+    Index("ix_conversation_messages_page", "app_id", "conversation_id", "created_at", "number"),
     Index("ix_conversation_messages_parent", "app_id", "parent_id"),
     Index("ix_conversation_messages_source", "app_id", "source_id"),
     Index("ix_conversation_messages_target", "app_id", "target_id"),

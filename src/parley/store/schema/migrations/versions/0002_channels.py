@@ -100,6 +100,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("app_id", "id", name=op.f("uq_conversation_messages_app_id_id")),
     )
     op.create_index(
+        "ix_conversation_messages_age",
+        "conversation_messages",
+        ["app_id", "created_at", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_conversation_messages_page",
+        "conversation_messages",
+        ["app_id", "conversation_id", "created_at", "number"],
+        unique=False,
+    )
+    op.create_index(
         "ix_conversation_messages_parent", "conversation_messages", ["app_id", "parent_id"], unique=False
     )
     op.create_index(
