@@ -91,7 +91,7 @@ reading_steps = Table(
     PrimaryKeyConstraint("app_id", "channel", "user_id", "read_to"),
     Index("ix_reading_steps_age", "app_id", "read_at"),
 )
-"""Each time somebody has read everything up to a place; the first step at or behind a message counts for it."""
+"""Each time somebody has read everything up to a place; the first at or behind a message counts for it."""
 
 reading_marks = Table(
     "reading_marks",

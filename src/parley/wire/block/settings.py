@@ -104,7 +104,7 @@ def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str) -> None:
         if name in ("channel_auth_url", "jwks_url", "url"):
             _check_url(found, field)
         elif name in ("client_grants", "default_grants"):
-            check_grants([Grant(pattern.replace("{user_id}", "user")) for pattern in found])
+            _check_patterns(found, field)
         elif name == "namespaces":
             _check_namespaces(found, field)
 
@@ -117,6 +117,14 @@ def _check_url(url: str, field: str) -> None:
         is_one = False
     if not is_one or len(url) > URL_LIMIT:
         raise Invalid("This is not an address of a server (http or https).", field=field)
+
+
+def _check_patterns(patterns: list[str], field: str) -> None:
+    try:
+        check_grants([Grant(pattern.replace("{user_id}", "user")) for pattern in patterns])
+    except Invalid as wrong:
+        number = (wrong.field or "").partition(".")[2]
+        raise Invalid(wrong.message, field=f"{field}/{number}" if number else field) from wrong
 
 
 def _check_namespaces(namespaces: dict[str, Any], field: str) -> None:

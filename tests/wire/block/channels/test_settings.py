@@ -1,0 +1,98 @@
+"""Settings over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.wire.block.channels.conftest import Rest
+
+PATH = "/v1/realtime/settings"
+
+
+async def test_everything_has_a_default(rest: Rest) -> None:
+    await rest.plan()
+    found = (await rest.ask(None, "GET", PATH))["data"]
+    assert found["type"] == "settings"
+    assert found["attributes"] == {
+        "plan": "free",
+        "limits": {"connections": 100, "messages_per_second": 50, "channels": 10, "retention_hours": 24},
+        "jwks_url": None,
+        "channel_auth_url": None,
+        "client_grants": None,
+        "default_grants": None,
+        "namespaces": {},
+        "digest": {"recency_days": 30, "max_fresh_per_request": 10, "unread_only": True},
+        "prompts": {"conversation_summary": None, "conversation_digest": None},
+        "ai": {"provider": "extractive", "url": None, "model": None},
+    }
+
+
+async def test_what_is_not_named_stays(rest: Rest) -> None:
+    await rest.ask(None, "PUT", PATH, {"default_grants": ["a:{user_id}"], "digest": {"recency_days": 7}})
+    changed = {
+        "data": {"type": "settings", "attributes": {"client_grants": ["b"], "digest": {"unread_only": False}}}
+    }
+    await rest.ask(None, "PUT", PATH, changed)
+    found = (await rest.ask(None, "GET", PATH))["data"]["attributes"]
+    assert (found["default_grants"], found["client_grants"]) == (["a:{user_id}"], ["b"])
+    assert found["digest"] == {"recency_days": 7, "max_fresh_per_request": 10, "unread_only": False}
+    await rest.ask(None, "PUT", PATH, {"client_grants": None})
+    assert (await rest.ask(None, "GET", PATH))["data"]["attributes"]["client_grants"] is None
+
+
+async def test_a_plan_replaces_the_one_before(rest: Rest) -> None:
+    limits = {"plan": "pro", "channels": None, "retention_hours": 1}
+    found = (await rest.ask(None, "PUT", PATH, {"plan": limits}))["data"]["attributes"]
+    assert found["plan"] == "pro"
+    assert (found["limits"]["channels"], found["limits"]["retention_hours"]) == (None, 1)
+    found = (await rest.ask(None, "PUT", PATH, {"plan": "starter"}))["data"]["attributes"]
+    assert found["limits"]["retention_hours"] == 168
+
+
+async def test_a_change_holds_at_once(rest: Rest) -> None:
+    await rest.say("news:today", "x")
+    path = "/v1/realtime/channels/news:today/messages"
+    assert (await rest.raw("ada", "GET", path)).status_code == 401
+    await rest.ask(None, "PUT", PATH, {"default_grants": ["news:*"]})
+    await rest.ask("ada", "GET", path)
+    await rest.ask(None, "PUT", PATH, {"namespaces": {"news": {"history": False, "presence": True}}})
+    await rest.say("news:today", "y")
+    assert len((await rest.ask("ada", "GET", path))["data"]) == 1
+    await rest.ask("ada", "GET", "/v1/realtime/channels/news:today/presence")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"plan": "gold"}, "/plan/plan"),
+        ({"plan": 7}, "/plan"),
+        ({"plan": {"plan": "pro", "channels": 0}}, "/plan/channels"),
+        ({"plan": {"channels": "many"}}, "/plan/channels"),
+        ({"channel_auth_url": "ftp://example.com"}, "/channel_auth_url"),
+        ({"channel_auth_url": "http://["}, "/channel_auth_url"),
+        ({"jwks_url": "x"}, "/jwks_url"),
+        ({"jwks_url": 1}, "/jwks_url"),
+        ({"ai": {"url": "file:///etc/passwd"}}, "/ai/url"),
+        ({"ai": {"provider": "magic"}}, "/ai/provider"),
+        ({"ai": []}, "/ai"),
+        ({"digest": {"max_fresh_per_request": 11}}, "/digest/max_fresh_per_request"),
+        ({"prompts": {"conversation_summary": ""}}, "/prompts/conversation_summary"),
+        ({"client_grants": ["a b"]}, "/client_grants/0"),
+        ({"default_grants": ["ok", "{user}"]}, "/default_grants/1"),
+        ({"namespaces": {"a b": {}}}, "/namespaces"),
+        ({"namespaces": {"a": {"history": "no"}}}, "/namespaces/history"),
+    ],
+)
+async def test_what_makes_no_sense_is_named(rest: Rest, body: dict[str, Any], pointer: str) -> None:
+    found = await rest.ask(None, "PUT", PATH, body, status=422)
+    assert found["errors"][0]["source"] == {"pointer": pointer}
+    assert (await rest.ask(None, "GET", PATH))["data"]["attributes"]["plan"] == "enterprise"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_settings_are_the_servers(rest: Rest) -> None:
+    assert await rest.refused("ada", "GET", PATH) == (403, "forbidden")
+    assert await rest.refused("ada", "PUT", PATH, {"plan": "pro"}) == (403, "forbidden")
