@@ -44,7 +44,7 @@ async def vitest(project: str, *arguments: str, **environment: str) -> None:
     assert process.returncode == 0, told.decode(errors="replace")
 
 
-def test_there_are_suites():
+async def test_there_are_suites():
     assert SUITES
 
 

@@ -45,3 +45,20 @@ export class Authorizer {
     return channel_data === undefined ? { auth } : { auth, channel_data };
   }
 }
+
+/** A signature as a request shows it. */
+export function signatureHeader(socketId: string, { auth, channel_data }: Signature): Record<string, string> {
+  const signed = typeof channel_data === 'string' ? channel_data : canonical(channel_data);
+  const text = [socketId, auth, signed].filter((part) => part !== undefined).join(' ');
+  // Headers hold bytes: one character for each of the UTF-8 form.
+  return { 'x-channel-auth': String.fromCharCode(...new TextEncoder().encode(text)) };
+}
+
+/** The form of JSON that is signed: members sorted by name, no white space (RFC 8785). */
+function canonical(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

@@ -17,14 +17,8 @@ export class History<S extends Shape> {
 
   /** A page of messages, newest first. Pass the oldest one's id as `before` for the page before it. */
   async fetch(page: HistoryQuery = {}): Promise<Message<DataOf<S, 'message'>>[]> {
-    const headers = accessHeaders(this.#subscription, this.#wiring);
+    const headers = await this.#subscription.access();
     const found = await this.#wiring.rest.history(this.#subscription.name, page, headers);
     return found as Message<DataOf<S, 'message'>>[];
   }
-}
-
-/** What lets a request read a channel that a signature opened on this client's socket. */
-export function accessHeaders({ signed }: Subscription, { connection }: Wiring): Record<string, string> {
-  if (signed === undefined || connection.welcome?.socket_id !== signed.socketId) return {};
-  return { 'x-channel-auth': `${signed.socketId} ${signed.auth}` };
 }

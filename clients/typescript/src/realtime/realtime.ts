@@ -64,7 +64,7 @@ export class Realtime {
     const rest = setup.rest(() => this.#connection.token);
     this.#wiring = { connection: this.#connection, rest, authorizer: undefined };
     this.#channels = new Channels(this.#wiring);
-    this.webrtc = new Rooms(this.#connection, rest);
+    this.webrtc = new Rooms(this.#connection);
     this.messages = { search: (query) => rest.search(query) };
   }
 

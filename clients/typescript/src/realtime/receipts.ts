@@ -1,5 +1,4 @@
 import type { ReadStatus } from '../rest/realtime.ts';
-import { accessHeaders } from './history.ts';
 import type { Subscription } from './subscription.ts';
 import type { Receipt } from './types.ts';
 import type { Wiring } from './wiring.ts';
@@ -35,7 +34,7 @@ export class Receipts {
 
   /** Who has read a message, and whom it has reached. */
   async getReadStatus(messageId: string): Promise<ReadStatus> {
-    const headers = accessHeaders(this.#subscription, this.#wiring);
+    const headers = await this.#subscription.access();
     return this.#wiring.rest.readStatus(this.#subscription.name, messageId, headers);
   }
 

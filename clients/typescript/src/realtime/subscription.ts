@@ -1,6 +1,6 @@
 import { type Deferred, deferred } from '../deferred.ts';
 import { asError, ParleyError } from '../errors.ts';
-import type { Signature } from './authorizer.ts';
+import { type Signature, signatureHeader } from './authorizer.ts';
 import type { PublicationFrame, Restored, Subscribed } from './frames.ts';
 import { type Outcome, Sequence } from './sequence.ts';
 import type { Place, Reload } from './types.ts';
@@ -22,8 +22,6 @@ export interface Subscriber {
 /** Listening to one channel over all interruptions: authorization, places, gaps. */
 export class Subscription {
   readonly name: string;
-  /** The signature by which the channel was entered, with the socket it is for. */
-  signed: { socketId: string; auth: string } | undefined;
   readonly #wiring: Wiring;
   readonly #subscriber: Subscriber;
   readonly #sequence = new Sequence<PublicationFrame>();
@@ -31,6 +29,7 @@ export class Subscription {
   #ready: Deferred<void> = deferred();
   #joining = 0; // numbers attempts, so that one that was overtaken notices
   #isRefilling = false;
+  #signed: { socketId: string; signature: Signature } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(name: string, wiring: Wiring, subscriber: Subscriber) {
@@ -129,12 +128,19 @@ export class Subscription {
     }
   }
 
+  /** Headers that let a request read the channel, when it was opened by a signature: those name a socket. */
+  async access(): Promise<Record<string, string>> {
+    if (this.#signed === undefined) return {};
+    if (this.#signed.socketId !== this.#wiring.connection.welcome?.socket_id) await this.#sign();
+    return signatureHeader(this.#signed.socketId, this.#signed.signature);
+  }
+
   async #sign(): Promise<Signature | undefined> {
     const { authorizer, connection } = this.#wiring;
     const welcome = connection.welcome;
     if (!authorizer?.covers(this.name) || welcome === undefined) return undefined;
     const signature = await authorizer.sign(this.name, welcome.socket_id, welcome.user_id);
-    this.signed = { socketId: welcome.socket_id, auth: signature.auth };
+    this.#signed = { socketId: welcome.socket_id, signature };
     return signature;
   }
 

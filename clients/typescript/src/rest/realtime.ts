@@ -99,13 +99,6 @@ export class RealtimeRest {
     return (await this.#http.request<Document<Resource<ReadStatus>>>('GET', path, { headers })).data
       .attributes;
   }
-
-  /** Who takes part in a room of calls. */
-  async roomParticipants<P>(roomId: string): Promise<P[]> {
-    const path = `/v1/realtime/webrtc/rooms/${encodeURIComponent(roomId)}/participants`;
-    const found = await this.#http.request<Document<Resource<P>[]>>('GET', path);
-    return found.data.map(({ id, attributes }) => ({ ...attributes, id }));
-  }
 }
 
 function messages(page: Document<Stored[]>): Message[] {

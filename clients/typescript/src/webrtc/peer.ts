@@ -77,9 +77,10 @@ export class Peer {
     if (this.#media.screen === undefined) for (const shared of this.#screen.splice(0)) shared.stop();
   }
 
-  /** Try other ways through the network. */
-  restart(): void {
-    if (this.#isReady) this.#connection.restartIce();
+  /** Signals may have been lost: say again what has not been answered, and try other ways through the network. */
+  retry(): void {
+    if (this.#connection.signalingState === 'have-local-offer') this.#sendDescription();
+    else if (this.#isReady && this.state !== 'connected') this.#connection.restartIce();
   }
 
   close(): void {
@@ -109,7 +110,12 @@ export class Peer {
   async #description({ kind, sdp }: { kind: 'offer' | 'answer'; sdp: string }): Promise<void> {
     const collides = kind === 'offer' && (this.#isOffering || this.#connection.signalingState !== 'stable');
     this.#ignoresOffer = !this.#isPolite && collides;
-    if (this.#ignoresOffer) return;
+    if (this.#ignoresOffer) {
+      // If ours got lost in an interruption, the other side waits for it.
+      if (this.#connection.signalingState === 'have-local-offer') this.#sendDescription();
+      return;
+    }
+    if (kind === 'answer' && this.#connection.signalingState !== 'have-local-offer') return; // the second one
     await this.#connection.setRemoteDescription({ type: kind, sdp });
     if (kind === 'answer') return;
     if (!this.#isReady) {

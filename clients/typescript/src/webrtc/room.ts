@@ -2,7 +2,8 @@ import { Emitter } from '../emitter.ts';
 import { asError, ParleyError } from '../errors.ts';
 import { ScreenControl, type Switchable, TrackControl } from './controls.ts';
 import type { LocalMedia } from './localmedia.ts';
-import { Peer } from './peer.ts';
+import { Mesh } from './mesh.ts';
+import { Sfu } from './sfu.ts';
 import type {
   Joined,
   MediaKind,
@@ -11,6 +12,9 @@ import type {
   RoomInfo,
   Signal,
   Signalling,
+  Sync,
+  Transport,
+  TransportOwner,
 } from './types.ts';
 
 /** Signals kept while there is no connection; those of one negotiation are a few dozen. */
@@ -35,8 +39,6 @@ export interface Entrance {
   signalling: Signalling;
   media: LocalMedia;
   join: () => Promise<Joined>;
-  /** Who is there now, after an interruption. */
-  present: () => Promise<Participant[]>;
   left: (room: Room) => void;
 }
 
@@ -50,9 +52,10 @@ export class Room extends Emitter<RoomEvents> {
   readonly screen: ScreenControl;
   readonly #entrance: Entrance;
   readonly #participants = new Map<string, Participant>();
-  readonly #peers = new Map<string, Peer>();
   #joined: Joined;
+  #transport: Transport;
   #unsent: { to: string; signal: Signal }[] = [];
+  #early = new Map<string, Pick<Participant, 'stream' | 'screenStream'>>();
   #isAway = false;
   #isOver = false;
 
@@ -61,6 +64,7 @@ export class Room extends Emitter<RoomEvents> {
     super();
     this.#entrance = entrance;
     this.#joined = joined;
+    this.#transport = this.#open();
     const self: Switchable = {
       isOn: (kind) => entrance.media.isOn(kind),
       set: (kind, isOn) => this.#set(kind, isOn),
@@ -68,7 +72,7 @@ export class Room extends Emitter<RoomEvents> {
     this.audio = new TrackControl(self, 'audio');
     this.video = new TrackControl(self, 'video');
     this.screen = new ScreenControl(self);
-    this.#enter(joined);
+    this.#welcomeAll();
   }
 
   get id(): string {
@@ -95,9 +99,9 @@ export class Room extends Emitter<RoomEvents> {
     return this.#entrance.media.stream;
   }
 
-  /** The browser's statistics of the connection to a participant; undefined when there is none. */
+  /** The browser's statistics of the connection on which a participant's media come; undefined without one. */
   stats(participantId: string): Promise<RTCStatsReport> | undefined {
-    return this.#peers.get(participantId)?.stats();
+    return this.#transport.stats(participantId);
   }
 
   /** Leave, and let go of microphone, camera and screen. */
@@ -117,21 +121,25 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal */
   arrived(frame: RoomEventFrame): void {
-    if (frame.type === 'webrtc.room') this.#end();
-    else if (frame.type === 'webrtc.signal') this.#signalled(frame.from, frame);
-    else if (frame.action === 'media') this.#changed(frame.participant, frame.changed);
+    if (frame.type === 'webrtc.signal') this.#transport.signal(frame.from, frame);
+    else if (frame.type === 'webrtc.room') {
+      if (frame.action === 'sync') this.#return(frame);
+      else this.#end();
+    } else if (frame.action === 'media') this.#changed(frame.participant, frame.changed);
     else if (frame.action === 'joined') this.#came(frame.participant);
     else this.#went(frame.participant.id);
   }
 
   /** @internal The connection is back; without its session the room has to be entered anew. */
   async welcomed(isResumed: boolean): Promise<void> {
+    if (isResumed) return; // the server says next who is there
+    for (const id of [...this.#participants.keys()]) this.#went(id);
     try {
-      if (isResumed) await this.#return();
-      else await this.#reenter();
+      this.#renew(await this.#entrance.join());
     } catch (error) {
+      if (error instanceof ParleyError && error.code === 'connection_lost') return; // the next one
       this.emit('error', asError(error));
-      if (!isResumed && !(error instanceof ParleyError && error.code === 'connection_lost')) this.#end();
+      this.#end();
     }
   }
 
@@ -147,11 +155,69 @@ export class Room extends Emitter<RoomEvents> {
 
   // --- who is here ------------------------------------------------------------------------------
 
-  #enter(joined: Joined): void {
+  #open(): Transport {
+    const { ice_servers, sfu, participant } = this.#joined;
+    const owner: TransportOwner = {
+      ask: (to, signal) => {
+        const frame = { type: 'webrtc.signal', room_id: this.id, to, ...signal };
+        return this.#entrance.signalling.ask(frame);
+      },
+      send: (to, signal) => this.#send(to, signal),
+      stream: (id, stream, isScreen) => this.#streamed(id, stream, isScreen),
+      failed: (error) => this.emit('error', error),
+    };
+    if (sfu !== undefined) return new Sfu(sfu.id, ice_servers, this.#entrance.media, owner);
+    return new Mesh(participant.id, ice_servers, this.#entrance.media, owner);
+  }
+
+  #welcomeAll(): void {
+    const { participants } = this.#joined;
+    for (const participant of participants) this.#participants.set(participant.id, { ...participant });
+    this.#transport.start(participants);
+  }
+
+  /** As if this client had just come, with other connections. */
+  #renew(joined: Joined): void {
+    if (this.#isOver) return;
+    this.#transport.close();
+    this.#unsent = [];
+    this.#isAway = false;
     this.#joined = joined;
-    for (const participant of joined.participants) this.#participants.set(participant.id, { ...participant });
-    // The newcomer calls those who are there; they answer.
-    for (const participant of joined.participants) this.#peer(participant.id).call();
+    this.#transport = this.#open();
+    this.#welcomeAll();
+    for (const participant of this.participants) this.emit('participant:joined', participant);
+    this.#tellMedia('audio', 'video', 'screen');
+  }
+
+  /** After an interruption that the session survived: say what was not said, and see what was missed. */
+  #return(sync: Sync): void {
+    const { room } = this.#joined;
+    const joined: Joined = { ...sync, room };
+    if (sync.rejoined) {
+      // The others have closed their connections to this client, and wait for its call.
+      for (const id of [...this.#participants.keys()]) this.#went(id);
+      this.#renew(joined);
+      return;
+    }
+    this.#joined = joined;
+    this.#isAway = false;
+    const ids = new Set(sync.participants.map(({ id }) => id));
+    for (const id of [...this.#participants.keys()]) if (!ids.has(id)) this.#went(id);
+    for (const { to, signal } of this.#unsent.splice(0)) if (ids.has(to)) this.#send(to, signal);
+    this.#transport.returned();
+    for (const participant of sync.participants) {
+      const known = this.#participants.get(participant.id);
+      if (known === undefined) {
+        this.#came(participant);
+        this.#transport.missed(participant);
+      } else {
+        const kinds = (['audio', 'video', 'screen'] as const).filter(
+          (kind) => known[kind] !== participant[kind],
+        );
+        this.#changed(participant, kinds);
+      }
+    }
+    this.#tellMedia('audio', 'video', 'screen');
   }
 
   #came(participant: Participant): void {
@@ -159,14 +225,15 @@ export class Room extends Emitter<RoomEvents> {
     const known = { ...participant };
     this.#participants.set(known.id, known);
     this.emit('participant:joined', known);
+    for (const isScreen of [false, true]) this.#announce(known.id, isScreen);
   }
 
   #went(id: string): void {
     const participant = this.#participants.get(id);
     if (participant === undefined) return;
     this.#participants.delete(id);
-    this.#peers.get(id)?.close();
-    this.#peers.delete(id);
+    this.#transport.left(id);
+    this.#early.delete(id);
     this.emit('participant:left', participant);
   }
 
@@ -177,39 +244,6 @@ export class Room extends Emitter<RoomEvents> {
     Object.assign(participant, now);
     if (!participant.screen) delete participant.screenStream;
     for (const kind of changed) this.emit(`participant:${kind}`, participant);
-  }
-
-  /** After an interruption that the session survived: say what was not said, and see what was missed. */
-  async #return(): Promise<void> {
-    this.#isAway = false;
-    for (const { to, signal } of this.#unsent.splice(0)) this.#send(to, signal);
-    this.#tellMedia('audio', 'video', 'screen');
-    const present = await this.#entrance.present();
-    const ids = new Set(present.map(({ id }) => id));
-    for (const id of [...this.#participants.keys()]) if (!ids.has(id)) this.#went(id);
-    for (const participant of present) {
-      const known = this.#participants.get(participant.id);
-      const kinds = (['audio', 'video', 'screen'] as const).filter(
-        (kind) => known?.[kind] !== participant[kind],
-      );
-      if (known !== undefined) this.#changed(participant, kinds);
-      else if (participant.id !== this.self.id) {
-        this.#came(participant);
-        this.#peer(participant.id).call(); // the call of this newcomer may have been missed
-      }
-    }
-    for (const peer of this.#peers.values()) if (peer.state !== 'connected') peer.restart();
-  }
-
-  async #reenter(): Promise<void> {
-    for (const id of [...this.#participants.keys()]) this.#went(id);
-    this.#unsent = [];
-    const joined = await this.#entrance.join();
-    if (this.#isOver) return;
-    this.#isAway = false;
-    this.#enter(joined);
-    for (const participant of this.participants) this.emit('participant:joined', participant);
-    this.#tellMedia('audio', 'video', 'screen');
   }
 
   // --- media ------------------------------------------------------------------------------------
@@ -228,7 +262,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (this.#isOver) media.close();
     else {
-      for (const peer of this.#peers.values()) peer.update();
+      this.#transport.update();
       this.#tellMedia(kind);
     }
   }
@@ -240,24 +274,7 @@ export class Room extends Emitter<RoomEvents> {
     signalling.tell({ type: 'webrtc.media', room_id: this.id, ...state });
   }
 
-  // --- peers ------------------------------------------------------------------------------------
-
-  #signalled(from: string, signal: Signal): void {
-    if (this.#participants.has(from)) this.#peer(from).signal(signal);
-  }
-
-  #peer(id: string): Peer {
-    const known = this.#peers.get(id);
-    if (known !== undefined) return known;
-    const isPolite = this.self.id > id;
-    const peer = new Peer(this.#joined.ice_servers, isPolite, this.#entrance.media, {
-      send: (signal) => this.#send(id, signal),
-      stream: (stream, isScreen) => this.#streamed(id, stream, isScreen),
-      failed: (error) => this.emit('error', error),
-    });
-    this.#peers.set(id, peer);
-    return peer;
-  }
+  // --- signals and streams ----------------------------------------------------------------------
 
   #send(to: string, signal: Signal): void {
     if (!this.#isAway) {
@@ -265,21 +282,28 @@ export class Room extends Emitter<RoomEvents> {
     } else if (this.#unsent.length < UNSENT_LIMIT) this.#unsent.push({ to, signal });
   }
 
-  #streamed(id: string, stream: MediaStream, isScreen: boolean): void {
+  #streamed(id: string, stream: MediaStream | undefined, isScreen: boolean): void {
     const participant = this.#participants.get(id);
-    if (participant === undefined) return;
-    const before = isScreen ? participant.screenStream : participant.stream;
-    if (before === stream) return;
-    if (isScreen) participant.screenStream = stream;
-    else participant.stream = stream;
-    this.emit('participant:stream', participant, stream, isScreen ? 'screen' : 'camera');
+    const name = isScreen ? 'screenStream' : 'stream';
+    if (participant === undefined) {
+      // Media may be announced before their participant.
+      this.#early.set(id, { ...this.#early.get(id), [name]: stream });
+    } else if (stream === undefined) delete participant[name];
+    else if (participant[name] !== stream) {
+      participant[name] = stream;
+      this.emit('participant:stream', participant, stream, isScreen ? 'screen' : 'camera');
+    }
+  }
+
+  #announce(id: string, isScreen: boolean): void {
+    const stream = this.#early.get(id)?.[isScreen ? 'screenStream' : 'stream'];
+    if (stream !== undefined) this.#streamed(id, stream, isScreen);
   }
 
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const peer of this.#peers.values()) peer.close();
-    this.#peers.clear();
+    this.#transport.close();
     this.#participants.clear();
     this.#entrance.media.close();
     this.#entrance.left(this);

@@ -1,20 +1,17 @@
 import { ParleyError } from '../errors.ts';
 import type { RoomFrame } from '../realtime/frames.ts';
-import type { RealtimeRest } from '../rest/realtime.ts';
 import { LocalMedia } from './localmedia.ts';
 import { Room } from './room.ts';
-import type { Joined, JoinOptions, Participant, RoomEventFrame, Signalling } from './types.ts';
+import type { Joined, JoinOptions, RoomEventFrame, Signalling } from './types.ts';
 
 /** Calls: the rooms that this client takes part in. */
 export class Rooms {
   readonly #signalling: Signalling;
-  readonly #rest: Pick<RealtimeRest, 'roomParticipants'>;
   readonly #rooms = new Map<string, Room>();
 
   /** @internal */
-  constructor(signalling: Signalling, rest: Pick<RealtimeRest, 'roomParticipants'>) {
+  constructor(signalling: Signalling) {
     this.#signalling = signalling;
-    this.#rest = rest;
   }
 
   /**
@@ -39,9 +36,8 @@ export class Rooms {
         user_data,
       });
     try {
-      const present = () => this.#rest.roomParticipants<Participant>(room_id);
       const left = () => this.#rooms.delete(room_id);
-      const room = new Room({ signalling, media, join, present, left }, await join());
+      const room = new Room({ signalling, media, join, left }, await join());
       this.#rooms.set(room_id, room);
       return room;
     } catch (error) {

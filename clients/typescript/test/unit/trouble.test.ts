@@ -151,3 +151,30 @@ describe('a gap among the publications', () => {
     await expect.poll(() => told).toEqual([1, 'epoch_changed', 9]);
   });
 });
+
+test('a resume that cannot replay says so, and goes on from where the server is', async () => {
+  let connections = 0;
+  const [server, realtime] = await served((frame, socket) => {
+    if (frame.type === 'disconnect') socket.close(1000);
+    else if (frame.type === 'subscribe') {
+      const result = { channel: 'chat:1', epoch: 'e', offset: 5, recovered: null };
+      say(socket, { type: 'ack', id: frame.id, result }, message(6));
+      setTimeout(() => socket.terminate(), 20);
+    } else if (frame.type === 'connect') {
+      connections += 1;
+      const told = { 'chat:1': { recovered: false, reason: 'too_many', epoch: 'e', offset: 5_000 } };
+      if (connections === 1) say(socket, welcome());
+      else say(socket, welcome({ resumed: true, resume_token: 'rt_2', channels: told }), message(5_001));
+    }
+  });
+  await realtime.connect({ token: 't', options: { reconnectDelay: 1 } });
+  const channel = realtime.subscribe('chat:1');
+  const told: unknown[] = [];
+  channel.on('message', ({ offset }) => told.push(offset));
+  channel.on('reload', ({ reason }) => told.push(reason));
+  await expect.poll(() => told).toEqual([6, 'too_many', 5_001]);
+  expect(server.heard.filter(({ type }) => type === 'connect').map(({ resume }) => resume)).toEqual([
+    undefined,
+    { session_id: 's_1', resume_token: 'rt_1', channels: { 'chat:1': { epoch: 'e', offset: 6 } } },
+  ]);
+});
