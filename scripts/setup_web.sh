@@ -17,7 +17,8 @@ if ! is_done web-packages "$installed" || [ ! -d web/node_modules ]; then
     mark_done web-packages "$installed"
 fi
 
-sources=$(find web -name node_modules -prune -o -type f -print | LC_ALL=C sort | xargs sha256sum | sha256sum)
+# The chat page is built on the client library, from its sources.
+sources=$(find web clients/typescript/src -name node_modules -prune -o -type f -print | LC_ALL=C sort | xargs sha256sum | sha256sum)
 if ! is_done web-build "$sources" || [ ! -d "$DIST" ]; then
     say "building the browser pages"
     (cd web && npm run --silent build </dev/null)

@@ -21,6 +21,8 @@ function classicShim(): Plugin {
 
 export default defineConfig({
   appType: 'mpa',
+  // From its sources: nothing has to be installed or built before the pages.
+  resolve: { alias: { 'parley-js': path('../clients/typescript/src/index.ts') } },
   plugins: [vendorUrls(), kitAssets(), notices(path('.')), classicShim(), compress(OUTPUT)],
   build: {
     outDir: OUTPUT,
@@ -33,6 +35,7 @@ export default defineConfig({
       input: {
         start: path('index.html'),
         meet: path('meet.html'),
+        chat: path('chat.html'),
         notices: path('notices.html'),
         shim: path('src/shim/shim.ts'),
       },

@@ -1,4 +1,4 @@
-/** Start page: creates a demo meeting and shows its join links. */
+/** Start page: creates a demo meeting and shows its join links; leads to the demo chat. */
 import './start.css';
 import { readContext } from '../common/context';
 import { byId, el } from '../common/dom';
@@ -19,6 +19,7 @@ const context = readContext();
 byId('version').textContent = context.version;
 byId<HTMLAnchorElement>('docs').href = context.api_reference;
 byId('create').hidden = !context.demo;
+byId('chat').hidden = !context.demo;
 byId('off').hidden = context.demo;
 
 byId('form').addEventListener('submit', (event) => {

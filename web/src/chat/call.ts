@@ -1,0 +1,157 @@
+/** A call: everybody's picture, and one's own microphone, camera and screen. */
+import type { Participant, Room, Rooms } from 'parley-js';
+import { ParleyError } from 'parley-js';
+import { el } from '../common/dom';
+import { type IconName, icon } from './icons';
+import { Tile } from './tile';
+import type { Visitor } from './visitor';
+
+const ENDED = 'This call has ended.';
+
+export class CallView {
+  readonly #rooms: Rooms;
+  readonly #visitor: Visitor;
+  readonly #changed: () => void;
+  readonly #grid = el('div', { class: 'tiles' });
+  readonly #controls = el('div', { class: 'controls', role: 'toolbar', 'aria-label': 'Call' });
+  readonly element = el('section', { class: 'call', 'aria-label': 'Call' }, this.#grid, this.#controls);
+  readonly #tiles = new Map<string, Tile>();
+  #room: Room | undefined;
+  #isJoining = false;
+
+  constructor(rooms: Rooms, visitor: Visitor, changed: () => void) {
+    this.#rooms = rooms;
+    this.#visitor = visitor;
+    this.#changed = changed;
+    this.element.hidden = true;
+    window.addEventListener('pagehide', () => void this.#room?.leave().catch(() => undefined));
+  }
+
+  get isOpen(): boolean {
+    return this.#room !== undefined || this.#isJoining;
+  }
+
+  /** Take part in a call. Rejects with a sentence for people. */
+  async join(roomId: string, token?: string): Promise<void> {
+    if (this.isOpen) {
+      if (this.#room?.id === roomId) return;
+      await this.leave();
+    }
+    this.#isJoining = true;
+    this.#changed();
+    try {
+      this.#open(await this.#enter(roomId, token));
+    } finally {
+      this.#isJoining = false;
+      this.#changed();
+    }
+  }
+
+  async leave(): Promise<void> {
+    await this.#room?.leave();
+  }
+
+  /** With microphone and camera, with what there is of them, or only to watch. */
+  async #enter(room_id: string, token: string | undefined): Promise<Room> {
+    const options = { room_id, user_data: { name: this.#visitor.user.name }, ...(token !== undefined && { token }) };
+    for (const devices of [{ audio: true, video: true }, { audio: true, video: false }, { audio: false, video: false }]) {
+      try {
+        return await this.#rooms.join({ ...options, ...devices });
+      } catch (error) {
+        if (error instanceof ParleyError) {
+          const isOver = error.code === 'gone' || error.code === 'not_found' || error.code === 'expired';
+          throw isOver ? new Error(ENDED, { cause: error }) : error;
+        }
+        // The device is missing, in use or refused.
+      }
+    }
+    throw new Error('The call could not be joined.');
+  }
+
+  #open(room: Room): void {
+    this.#room = room;
+    this.element.hidden = false;
+    const self = this.#tile(room.self);
+    self.setStream(room.localStream);
+    for (const participant of room.participants) this.#tile(participant);
+    room.on('participant:joined', (participant) => this.#tile(participant));
+    room.on('participant:left', ({ id }) => this.#drop(id));
+    room.on('participant:stream', (participant, stream, kind) => {
+      if (kind === 'camera') this.#tile(participant).setStream(stream);
+      else this.#screen(participant, stream);
+    });
+    for (const kind of ['audio', 'video'] as const) {
+      room.on(`participant:${kind}`, (participant) => this.#tile(participant).update(participant));
+    }
+    room.on('participant:screen', ({ id, screen }) => {
+      if (!screen) this.#drop(`${id} screen`);
+    });
+    room.on('ended', () => this.#close());
+    this.#drawControls();
+  }
+
+  #close(): void {
+    this.#room = undefined;
+    for (const key of [...this.#tiles.keys()]) this.#drop(key);
+    this.element.hidden = true;
+    this.#changed();
+  }
+
+  #tile(participant: Participant): Tile {
+    const known = this.#tiles.get(participant.id);
+    if (known !== undefined) return known;
+    const isSelf = participant.id === this.#room?.self.id;
+    const tile = new Tile(participant, isSelf ? 'self' : 'camera');
+    if (participant.stream !== undefined) tile.setStream(participant.stream);
+    this.#add(participant.id, tile);
+    return tile;
+  }
+
+  #screen(participant: Participant, stream: MediaStream): void {
+    const key = `${participant.id} screen`;
+    const tile = this.#tiles.get(key) ?? new Tile(participant, 'screen');
+    tile.setStream(stream);
+    this.#add(key, tile);
+  }
+
+  #add(key: string, tile: Tile): void {
+    this.#tiles.set(key, tile);
+    this.#grid.append(tile.element);
+    this.#grid.dataset.count = String(this.#tiles.size);
+  }
+
+  #drop(key: string): void {
+    this.#tiles.get(key)?.element.remove();
+    this.#tiles.delete(key);
+    this.#grid.dataset.count = String(this.#tiles.size);
+  }
+
+  #drawControls(): void {
+    const room = this.#room;
+    if (room === undefined) return;
+    const { settings } = room.info;
+    const canShare = settings.screen_sharing?.enabled !== false && 'getDisplayMedia' in (navigator.mediaDevices ?? {});
+    const isSharing = room.screen.enabled;
+    this.#controls.replaceChildren(
+      this.#switch('Microphone', room.audio.enabled, 'mic', 'micOff', () => room.audio.toggle()),
+      this.#switch('Camera', room.video.enabled, 'camera', 'cameraOff', () => room.video.toggle()),
+      ...(canShare
+        ? [this.#switch('Share your screen', isSharing, 'screen', 'screen', () => (isSharing ? room.screen.stop() : room.screen.share()))]
+        : []),
+      el('button', { class: 'control hang-up', type: 'button', 'aria-label': 'Leave the call', title: 'Leave the call', click: () => void this.leave() }, icon('leave')),
+    );
+  }
+
+  #switch(label: string, isOn: boolean, on: IconName, off: IconName, toggle: () => Promise<unknown>): HTMLElement {
+    const press = async (): Promise<void> => {
+      await toggle().catch(() => undefined); // refused by the user or the system: it stays as it was
+      const room = this.#room;
+      if (room === undefined) return;
+      this.#tile(room.self).update(room.self);
+      this.#drawControls();
+      this.#controls.querySelector<HTMLElement>(`[aria-label="${label}"]`)?.focus();
+    };
+    const attributes = { class: 'control', type: 'button', 'aria-label': label, 'aria-pressed': String(isOn), title: label };
+    return el('button', { ...attributes, click: () => void press() }, icon(isOn ? on : off));
+  }
+}

@@ -1,0 +1,270 @@
+/** The page of a space: its channels, what is said in one of them, who is here, and a call. */
+import type { Channel, Client } from 'parley-js';
+import { el } from '../common/dom';
+import { avatar } from './avatar';
+import { connectionBanner } from './banner';
+import { CallView } from './call';
+import { Composer } from './composer';
+import { icon } from './icons';
+import { Messages } from './messages';
+import { nameOf, peopleList, STATUSES, type Status, typingText } from './people';
+import { createRoom } from './rooms';
+import { type Talk, type TalkMember, Thread } from './thread';
+import type { Visitor } from './visitor';
+
+const CHANNELS = ['general', 'design', 'ideas'];
+
+export class Workspace {
+  readonly #client: Client;
+  readonly #visitor: Visitor;
+  readonly #threads: Thread[];
+  readonly #lobby: Channel<Talk>;
+  readonly #drafts = new Map<Thread, string>();
+  readonly #names = new Map<string, string>();
+  #active: Thread;
+  #members: TalkMember[] = [];
+  #status: Status = 'online';
+  #isDrawing = false;
+
+  readonly #messages: Messages;
+  readonly #composer: Composer;
+  readonly #call: CallView;
+  readonly #channelList = el('ul', { class: 'channels' });
+  readonly #title = el('h1', {});
+  readonly #count = el('span', {});
+  readonly #people = el('ul', { class: 'people-list', 'aria-label': 'People' });
+  readonly #typing = el('p', { class: 'typing', role: 'status' });
+  readonly #callButton = el('button', { class: 'button', type: 'button', 'aria-label': 'Start a call', click: () => void this.#startCall() }, icon('call'), el('span', {}, 'Start a call'));
+  readonly #callError = el('p', { class: 'call-error', role: 'alert' });
+  readonly #peopleButton = this.#toggle('people', 'People', icon('people'), this.#count);
+  readonly #menuButton = this.#toggle('menu', 'Channels', icon('menu'));
+  readonly element: HTMLElement;
+
+  constructor(client: Client, visitor: Visitor, space: string) {
+    this.#client = client;
+    this.#visitor = visitor;
+    const { user } = visitor;
+    const channels = CHANNELS.map((name) => client.realtime.subscribe<Talk>(`chat:${space}:${name}`));
+    this.#threads = channels.map((channel, at) => new Thread(CHANNELS[at] ?? '', channel, user, () => this.#draw()));
+    this.#active = this.#threads[0] as Thread;
+    this.#lobby = channels[0] as Channel<Talk>;
+    this.#messages = new Messages({
+      myId: user.id,
+      nameOf: (id) => this.#names.get(id) ?? 'somebody',
+      join: (roomId) => void this.#joinCall(roomId),
+      scrolled: () => this.#look(),
+    });
+    this.#composer = new Composer({
+      send: (text) => {
+        void this.#active.send(text);
+        this.#messages.toNewest();
+      },
+      keyPressed: () => this.#active.keyPressed(),
+      stopped: () => this.#active.stoppedTyping(),
+    });
+    this.#call = new CallView(client.realtime.webrtc, visitor, () => this.#draw());
+    this.#callError.hidden = true;
+    this.element = this.#layout();
+    this.#comeIn();
+    this.#show(this.#active);
+  }
+
+  #layout(): HTMLElement {
+    return el(
+      'div',
+      {
+        class: 'workspace',
+        keydown: (event) => (event as KeyboardEvent).key === 'Escape' && this.#open(''),
+        click: (event) => (event.target as HTMLElement).classList.contains('workspace') && this.#open(''),
+      },
+      el(
+        'aside',
+        { class: 'sidebar', id: 'panel-menu', 'aria-label': 'Channels' },
+        el('a', { class: 'brand', href: '/' }, el('img', { src: '/favicon.svg', alt: '', width: '28', height: '28' }), 'Parley'),
+        el('h2', {}, 'Channels'),
+        el('nav', { 'aria-label': 'Channels' }, this.#channelList),
+        this.#invitation(),
+        this.#self(),
+      ),
+      el(
+        'main',
+        { class: 'conversation' },
+        el(
+          'header',
+          {},
+          this.#menuButton,
+          this.#title,
+          el('div', { class: 'actions' }, this.#callButton, this.#peopleButton),
+        ),
+        connectionBanner(this.#client.realtime),
+        this.#callError,
+        this.#call.element,
+        this.#messages.element,
+        this.#typing,
+        this.#composer.element,
+      ),
+      el('aside', { class: 'people', id: 'panel-people', 'aria-label': 'People' }, el('h2', {}, 'People'), this.#people),
+    );
+  }
+
+  #invitation(): HTMLElement {
+    const label = el('span', {}, 'Copy link');
+    const copy = async (): Promise<void> => {
+      const done = await navigator.clipboard?.writeText(location.href).then(
+        () => true,
+        () => false,
+      );
+      label.textContent = done ? 'Copied' : 'Copy the address above';
+      setTimeout(() => (label.textContent = 'Copy link'), 2_000);
+    };
+    return el(
+      'section',
+      { class: 'invite' },
+      el('h2', {}, 'Invite people'),
+      el('p', {}, 'Whoever has the link can read and write here.'),
+      el('button', { class: 'button', type: 'button', click: () => void copy() }, icon('link'), label),
+      el('a', { class: 'button', href: location.href, target: '_blank', rel: 'noopener' }, icon('people'), 'Join as somebody else'),
+    );
+  }
+
+  #self(): HTMLElement {
+    const { user } = this.#visitor;
+    const options = Object.entries(STATUSES).map(([value, name]) => el('option', { value }, name));
+    const choose = (event: Event): void => {
+      this.#status = (event.target as HTMLSelectElement).value as Status;
+      this.#sayStatus();
+    };
+    return el(
+      'div',
+      { class: 'self' },
+      avatar(user.id, user.name),
+      el('span', {}, el('b', {}, user.name), el('select', { 'aria-label': 'Your status', change: choose }, ...options)),
+    );
+  }
+
+  #toggle(panel: string, label: string, ...content: (Node | string)[]): HTMLButtonElement {
+    const toggle = (): void => this.#open(this.element.dataset.panel === panel ? '' : panel);
+    const attributes = { class: `button toggle ${panel}-toggle`, type: 'button', 'aria-label': label, 'aria-controls': `panel-${panel}`, 'aria-expanded': 'false' };
+    return el('button', { ...attributes, click: toggle }, ...content);
+  }
+
+  /** On narrow screens: show one of the side panels over the conversation, or none. */
+  #open(panel: string): void {
+    this.element.dataset.panel = panel;
+    this.#menuButton.setAttribute('aria-expanded', String(panel === 'menu'));
+    this.#peopleButton.setAttribute('aria-expanded', String(panel === 'people'));
+  }
+
+  #comeIn(): void {
+    const { name, id } = this.#visitor.user;
+    this.#names.set(id, name);
+    this.#lobby.on('presence', (members) => {
+      this.#members = members;
+      for (const member of members) this.#names.set(member.user_id, nameOf(member));
+      this.#draw();
+    });
+    this.#sayStatus();
+    document.addEventListener('visibilitychange', () => {
+      this.#sayStatus();
+      this.#look();
+    });
+    window.addEventListener('focus', () => this.#look());
+  }
+
+  /** Whoever looks elsewhere is away, unless they have said what they are. */
+  #sayStatus(): void {
+    const isAway = document.hidden && this.#status === 'online';
+    const said = { name: this.#visitor.user.name, status: isAway ? 'away' : this.#status };
+    // A lost connection enters again by itself, with what was said last.
+    this.#lobby.presence.update(said).then(
+      () => this.#lobby.presence.getMembers().then((members) => {
+        this.#members = members;
+        this.#draw();
+      }),
+    ).catch(() => undefined);
+  }
+
+  #show(thread: Thread): void {
+    this.#drafts.set(this.#active, this.#composer.draft);
+    if (thread !== this.#active) this.#active.leave();
+    this.#active = thread;
+    this.#title.replaceChildren(icon('hash'), thread.title);
+    document.title = `#${thread.title} · Parley`;
+    this.#composer.show(thread.title, this.#drafts.get(thread) ?? '');
+    this.#messages.show(thread);
+    this.#open('');
+    this.#draw();
+    if (matchMedia('(hover: hover)').matches) this.#composer.focus(); // elsewhere it opens a keyboard on the screen
+  }
+
+  /** Draw soon, once for all that changes now. */
+  #draw(): void {
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    setTimeout(() => {
+      this.#isDrawing = false;
+      this.#drawNow();
+    });
+  }
+
+  #drawNow(): void {
+    for (const { authorId, author } of this.#threads.flatMap(({ lines }) => lines)) {
+      if (!this.#names.has(authorId)) this.#names.set(authorId, author);
+    }
+    this.#channelList.replaceChildren(...this.#threads.map((thread) => this.#channelItem(thread)));
+    this.#people.replaceChildren(...peopleList(this.#members, this.#visitor.user.id));
+    this.#count.textContent = String(this.#members.length);
+    const typing = typingText(this.#active.typing);
+    if (this.#typing.textContent !== typing) this.#typing.replaceChildren(typing && el('span', {}, typing));
+    this.#callButton.hidden = this.#call.isOpen;
+    this.#messages.render();
+    this.#look();
+  }
+
+  #channelItem(thread: Thread): HTMLElement {
+    const isActive = thread === this.#active;
+    const unread = isActive ? 0 : thread.unread;
+    const button = el(
+      'button',
+      { type: 'button', ...(isActive && { 'aria-current': 'page' }), click: () => this.#show(thread) },
+      icon('hash'),
+      el('span', {}, thread.title),
+      unread > 0 && el('b', { class: 'badge', 'aria-label': `${unread} unread` }, unread > 99 ? '99+' : String(unread)),
+    );
+    return el('li', { 'data-channel': thread.title }, button);
+  }
+
+  #look(): void {
+    if (this.#messages.isAtEnd && document.visibilityState === 'visible' && document.hasFocus()) this.#active.look();
+  }
+
+  async #startCall(): Promise<void> {
+    this.#callButton.disabled = true;
+    try {
+      const thread = this.#active;
+      const roomId = await createRoom(this.#visitor, `#${thread.title}`);
+      if (await this.#joinCall(roomId)) await thread.send('', roomId);
+    } catch (error) {
+      this.#sayCallError(error);
+    } finally {
+      this.#callButton.disabled = false;
+    }
+  }
+
+  async #joinCall(roomId: string): Promise<boolean> {
+    this.#callError.hidden = true;
+    try {
+      await this.#call.join(roomId);
+      return true;
+    } catch (error) {
+      this.#sayCallError(error);
+      return false;
+    }
+  }
+
+  #sayCallError(error: unknown): void {
+    this.#callError.textContent = error instanceof Error ? error.message : String(error);
+    this.#callError.hidden = false;
+    setTimeout(() => (this.#callError.hidden = true), 8_000);
+  }
+}
