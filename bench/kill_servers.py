@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import random
 import re
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 START_S = 60.0
@@ -84,17 +86,32 @@ async def _pump(reader: StreamReader, writer: StreamWriter) -> None:
             await writer.drain()
 
 
+def _serve(arguments: tuple[str, ...], log: Path) -> None:
+    """`parley serve`, in a process that has imported it already."""
+    with log.open("wb", buffering=0) as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    sys.argv = ["parley", "serve", *arguments]
+    from parley.server.cli import main
+
+    main()
+
+
+_processes = multiprocessing.get_context("forkserver")
+# A start costs two seconds of CPU, nearly all of it imports; forked from a process that has them, a fifth.
+_processes.set_forkserver_preload(
+    ["parley.server.cli", "parley.server.serve", "parley.store.engine.postgres", "parley.bus.redis"]
+)
+
+
 class Killed:
     """One place for a server process: start, kill -9, start again."""
 
-    def __init__(
-        self, folder: Path, options: tuple[str, ...], balancer: Balancer, **environment: str
-    ) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...], balancer: Balancer) -> None:
         self._folder = folder
         self._options = options
         self._balancer = balancer
-        self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkServerProcess | None = None
         self._port = 0
 
     async def start(self) -> None:
@@ -105,25 +122,19 @@ class Killed:
         """
         self._folder.mkdir(exist_ok=True)
         log = self._folder / "serve.log"
-        with log.open("wb") as out:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from parley.server.cli import main; main()", "serve"),
-                *("--data", str(self._folder), "--port", "0", "--no-media", "--no-demo"),
-                *self._options,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env={**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"},
-            )
+        log.unlink(missing_ok=True)
+        arguments = ("--data", str(self._folder), "--port", "0", "--no-media", "--no-demo", *self._options)
+        process = self._process = _processes.Process(target=_serve, args=(arguments, log), daemon=True)
+        await asyncio.to_thread(process.start)
         try:
             async with asyncio.timeout(START_S):
-                while (found := _ADDRESS.search(log.read_text(errors="replace"))) is None:
-                    if self._process.returncode is not None:
+                while (found := _ADDRESS.search(_text(log))) is None:
+                    if process.exitcode is not None:
                         raise TimeoutError
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.kill()
-            raise RuntimeError(f"no server:\n{log.read_text(errors='replace')}") from None
+            raise RuntimeError(f"no server:\n{_text(log)}") from None
         self._port = int(found[1])
         self._balancer.ports.add(self._port)
 
@@ -132,10 +143,13 @@ class Killed:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await asyncio.wait_for(process.wait(), STOP_S)
+        process.kill()
+        await asyncio.to_thread(process.join, STOP_S)
         self._balancer.ports.discard(self._port)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 @contextlib.asynccontextmanager

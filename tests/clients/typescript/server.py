@@ -21,10 +21,11 @@ PROGRAM = Path(sys.executable).with_name("parley")
 
 
 class BlockServer:
-    """A server on a data folder, without a media engine."""
+    """A server on a data folder; without `rtp_ports` it has no media engine."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, rtp_ports: str | None = None) -> None:
         self.data = data
+        self._media = ["--no-media"] if rtp_ports is None else ["--rtp-ports", rtp_ports]
         self.url = ""
         self.secret_key = ""
         self.publishable_key = ""
@@ -44,7 +45,7 @@ class BlockServer:
         """Start, and wait until it has said that it listens; the first time, make keys."""
         port = urlsplit(self.url).port or 0
         command = [str(PROGRAM), "serve", "--data", str(self.data), "--port", str(port)]
-        command += ["--no-media", "--no-demo", "--log-level", "debug"]
+        command += [*self._media, "--no-demo", "--log-level", "debug"]
         seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond

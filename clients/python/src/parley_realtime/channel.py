@@ -38,6 +38,7 @@ class Channel:
         self._session = session
         self._subscription = subscription
         self.name = subscription.channel
+        """As it was subscribed."""
         self.presence = Presence(session, subscription)
         """Who is there."""
         self.typing = Typing(session, subscription)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from typing import Any, Protocol
 
@@ -176,7 +177,7 @@ class Keeper:
         """One connection, from the attempt to the end."""
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
-                token = self.token = self.token or await self._new_token()
+                token = self.token = self.token or await self.new_token()
                 link = await Link.open(self._url, self._options)
                 try:
                     told = await link.shake_hands(self._owner.connect_frame(token))
@@ -201,8 +202,14 @@ class Keeper:
             self.link = None
             self._owner.lost()
 
-    async def _new_token(self) -> str:
+    async def new_token(self) -> str:
+        """Ask the source.
+
+        Raises:
+            Unauthorized: there is none.
+        """
         if self.source is None:
             raise Unauthorized("There is no token to connect with.", code="unauthorized", status=401)
         self._renewals += 1
-        return await self.source()
+        token = self.source()
+        return await token if inspect.isawaitable(token) else token

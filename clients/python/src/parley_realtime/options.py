@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
-TokenSource: TypeAlias = Callable[[], Awaitable[str]]
-"""Asked for a connection token whenever a new one is needed."""
+TokenSource: TypeAlias = Callable[[], Awaitable[str] | str]
+"""Asked for a connection token whenever a new one is needed; may be a coroutine function."""
 Authorize: TypeAlias = Callable[[str, str, str], Awaitable[Mapping[str, Any]]]
 """Asked for `auth` (and `channel_data`) of a channel: socket id, channel, user id."""
 

@@ -281,9 +281,8 @@ class Session:
 
     async def _renew(self) -> None:
         """The token ends soon: hand in another one."""
-        assert self.keeper.source is not None
         try:
-            token = await self.keeper.source()
+            token = await self.keeper.new_token()
             await self.ask(self.credentials("auth", token), is_repeatable=False)
             self.keeper.token = token
         except (ConnectionLost, ConnectionEnded):
