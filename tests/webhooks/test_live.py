@@ -27,7 +27,8 @@ ENDPOINTS = Endpoints(EVENT_NAMES, OutgoingPolicy())
 
 def draft(scope: AppScope, text: str = "Hi", **more: Any) -> Draft:
     data = b'{"text":"%s"}' % text.encode()
-    return Draft(app_id=scope.app_id, channel="chat:a", event="message", user_id="ada", data=data, **more)
+    said = {"channel": "chat:a", "event": "message", **more}
+    return Draft(app_id=scope.app_id, user_id="ada", data=data, **said)
 
 
 def happened(number: int = 1) -> ChannelSubscribed:
@@ -101,6 +102,21 @@ async def test_a_repeated_or_passing_publication_is_not_told(
         await publications.append(draft(app_scope, client_id="mine"))
     await publications.append(draft(app_scope, in_history=False))
     assert len(await heard.of(PublicationSent)) == 1
+
+
+async def test_of_what_the_server_says_only_messages_are_told(
+    app_scope: AppScope, publications: PublicationLog, heard: Heard
+) -> None:
+    await want(app_scope, "*")
+    for channel, event in (
+        ("conversation:a", "message"),
+        ("conversation:a", "read_receipt"),
+        ("inbox:ada", "new_conversation"),
+        ("chat:a", "order.placed"),
+    ):
+        await publications.append(draft(app_scope, channel=channel, event=event))
+    told = [(one.channel, one.event) for one in await heard.of(PublicationSent)]
+    assert told == [("conversation:a", "message"), ("chat:a", "order.placed")]
 
 
 async def test_an_event_is_gone_when_the_change_of_its_publication_fails(

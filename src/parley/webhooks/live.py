@@ -19,7 +19,8 @@ from parley.base.events import Event
 from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait, wait_event
 from parley.channels.realtime.events import PublicationSent
-from parley.channels.realtime.model import Publication
+from parley.channels.realtime.model import MESSAGE, Publication
+from parley.channels.realtime.names import Kind, kind_of
 from parley.store.core import Store
 from parley.store.errors import DatabaseUnavailable
 from parley.store.ports import Transaction
@@ -31,12 +32,17 @@ WAITING_LIMIT = 20_000
 BATCH = 500
 IDLE_S = 5.0
 STOP_S = 5.0
+_SERVER_SPEAKS = frozenset({Kind.CONVERSATION, Kind.INBOX})
 PublicName = Callable[[Event], str | None]
 """`EventCodec.public_name` of the dialect."""
 
 
 class PublicationEvents:
-    """`channels.realtime.log.InSameChange`: tells webhooks of new publications that are kept in a history."""
+    """`channels.realtime.log.InSameChange`: tells webhooks of new messages.
+
+    Those are publications that are kept in a history; on the channels of conversations and inboxes, where the
+    server speaks of many things, those that are called a message.
+    """
 
     def __init__(self, base: Store, interest: Interest, public_name: PublicName) -> None:
         self._store = base
@@ -45,7 +51,7 @@ class PublicationEvents:
 
     async def __call__(self, tx: Transaction, publications: Sequence[Publication]) -> None:
         """Write the events of publications where they are wanted."""
-        kept = sorted((one for one in publications if one.in_history), key=_app_of)
+        kept = sorted((one for one in publications if _is_message(one)), key=_app_of)
         for app_id, group in groupby(kept, key=_app_of):
             wanted = await self._interest.of(tx, app_id)
             if wanted is None:
@@ -131,6 +137,10 @@ class LiveEvents:
             if self._lost:
                 log.warning("live_events_lost", events=self._lost)
                 self._lost = 0
+
+
+def _is_message(one: Publication) -> bool:
+    return one.in_history and (one.event == MESSAGE or kind_of(one.channel) not in _SERVER_SPEAKS)
 
 
 def _app_of(one: Publication) -> AppId:
