@@ -151,11 +151,11 @@ class RoomMedia:
     async def _open_sender(self, leg: _Leg, connection: str, sdp: str) -> str:
         if connection == leg.lost_sender:
             raise StateForbids("This connection is lost; open another one, under another name.")
-        await self._drop_sender(leg)
         place = await self._open_place()
         sender, answer = await place.open_sender(
             sdp, label=leg.participant.id, on_closed=partial(self._sender_lost, leg, connection)
         )
+        await self._drop_sender(leg)  # not before: a bad offer takes nothing away
         leg.muted = set()
         leg.sender, leg.sender_name = sender, connection
         if self._legs.get(leg.participant.id) is not leg:
@@ -246,11 +246,11 @@ class RoomMedia:
     async def _open_receiver(self, leg: _Leg, connection: str, sdp: str) -> None:
         if connection == leg.lost_receiver:
             raise StateForbids("This connection is lost; open another one, under another name.")
-        await self._drop_receiver(leg)
         place = await self._open_place()
         receiver, answer = await place.open_receiver(
             sdp, label=leg.participant.id, on_closed=partial(self._receiver_lost, leg, connection)
         )
+        await self._drop_receiver(leg)
         leg.receiver, leg.receiver_name = receiver, connection
         if self._legs.get(leg.participant.id) is not leg:
             await self._drop_receiver(leg)
@@ -432,9 +432,9 @@ class RoomMedia:
 def _kinds(sdp: str) -> dict[str, str]:
     """Audio or video, by mid; what is wrong with the rest the engine says."""
     starts = list(_SECTION.finditer(sdp))
-    ends = [start.start() for start in starts[1:]] + [len(sdp)]
     kinds: dict[str, str] = {}
-    for start, end in zip(starts, ends, strict=True):
+    for number, start in enumerate(starts):
+        end = starts[number + 1].start() if number + 1 < len(starts) else len(sdp)
         mid = _SECTION_MID.search(sdp, start.end(), end)
         if mid is not None:
             kinds[mid[1]] = start[1]
