@@ -54,13 +54,15 @@ from parley.store.schema import migrate
 from parley.store.secrets import Vault, load_master_key
 from parley.stream.sockets import Route
 from parley.webhooks.delivery import Deliveries
+from parley.webhooks.dialects import Standard
+from parley.webhooks.events import WebhooksChanged
 from parley.webhooks.signing import Signer
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 log = structlog.get_logger(__name__)
-SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, RoomEnded, AppSettingsChanged)
+SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, RoomEnded, WebhooksChanged, AppSettingsChanged)
 EVENTS_TOPIC = "announced"
 """Bus topic of events that other servers act on."""
 
@@ -175,8 +177,12 @@ class Parley:
         placement = Placement(bus, node_id)
         registry = self.registry = MeetingRegistry(store, pool, tokens, placement)
         self.live = RoutedMeetings(registry, bus)
-        http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
+        policy = OutgoingPolicy(allow_private=settings.private_webhooks)
+        http = OutgoingHttp(policy)
         stack.push_async_callback(http.close)
+        signed_links = SignedLinks(
+            await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
+        )
         self.block = RealTimeBlock(
             store,
             bus,
@@ -184,6 +190,8 @@ class Parley:
             node_id,
             await ConnectionTokens.of_store(store),
             public_url=self.public_url,
+            links=signed_links,
+            webhook_policy=policy,
             is_alone=not settings.redis_url,
             rate_limits=settings.rate_limits,
             pool=pool,
@@ -191,13 +199,16 @@ class Parley:
         )
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
-        links = SignedLinks(
-            await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
-        )
-        files = ChatFiles(store, links, max_bytes=settings.chat_file_mb * 1_000_000)
+        files = ChatFiles(store, signed_links, max_bytes=settings.chat_file_mb * 1_000_000)
         self.sockets = ClientSockets(registry, auth, bus, rate_limits=settings.rate_limits)
         signer = self.signer = await Signer.load(store)
-        deliveries = Deliveries(store, RealtimeKitPayloads(), http, signer)
+        deliveries = Deliveries(
+            store,
+            RealtimeKitPayloads(),
+            http,
+            signer,
+            also=[Standard(self.block.webhook_events, store.vault)],
+        )
         deliveries.register()
         demo = Demo(self.scope, tokens, bus) if settings.demo else None
         with without(

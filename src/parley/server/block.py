@@ -10,6 +10,7 @@ from parley.accounts.events import AppSettingsChanged
 from parley.accounts.rates import MessageRates
 from parley.accounts.user_tokens import UserTokens
 from parley.base.events import Event
+from parley.base.signing import SignedLinks
 from parley.bus import Bus
 from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.feed import Feeds
@@ -20,19 +21,29 @@ from parley.channels.realtime.publishing import Publisher
 from parley.channels.realtime.purging import Purge
 from parley.channels.realtime.receipts import Receipts
 from parley.channels.realtime.retention import Retention
+from parley.channels.realtime.search.indexer import Indexer
+from parley.channels.realtime.search.service import Search
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import Typing
+from parley.conversations.threads.service import Threads
 from parley.media.pool import MediaPool
 from parley.media.turn import IceOptions
+from parley.outgoing.http import OutgoingPolicy
 from parley.outgoing.ports import Http
+from parley.server.conversations import Conversations
 from parley.server.rooms import Rooms
 from parley.store.core import Store
 from parley.stream.hub import Hub
 from parley.stream.sockets import Route
+from parley.webhooks.endpoints import Endpoints
+from parley.webhooks.events import WebhooksChanged
+from parley.webhooks.interest import Interest
+from parley.webhooks.live import LiveEvents, PublicationEvents
 from parley.wire.block.endpoint import Context
 from parley.wire.block.socket.frames import publication_frame
 from parley.wire.block.socket.server import PATH, BlockSockets
 from parley.wire.block.tokens import SocketAddress
+from parley.wire.block.webhook_events import EVENT_NAMES, BlockEvents
 
 NO_SERVERS = IceOptions()
 
@@ -49,6 +60,8 @@ class RealTimeBlock:
         tokens: ConnectionTokens,
         *,
         public_url: str,
+        links: SignedLinks,
+        webhook_policy: OutgoingPolicy,
         is_alone: bool,
         rate_limits: bool = True,
         pool: MediaPool | None = None,
@@ -63,6 +76,8 @@ class RealTimeBlock:
             node_id: names this process.
             tokens: connection tokens.
             public_url: where clients reach this server.
+            links: signs links to files.
+            webhook_policy: where webhooks may go.
             is_alone: whether this is the only server process on the store.
             rate_limits: whether requests are counted.
             pool: forwards the media of rooms; without one only rooms of topology `mesh` have any.
@@ -73,8 +88,13 @@ class RealTimeBlock:
         self.hub = Hub()
         self.feeds = Feeds(store, self.hub, publication_frame, shared)
         self.log = PublicationLog(store, self.feeds.announced)
+        names = self.webhook_events = BlockEvents()
+        self.interest = Interest(store.clock)
+        self.log.in_same_change(PublicationEvents(store, self.interest, names.public_name))
+        self.live_events = LiveEvents(store, self.interest, names.public_name)
+        store.outbox.listen(self.interest.heard)
         self.publisher = Publisher(self.log, self.settings, MessageRates(store.clock))
-        self.access = ChannelAccess(self.settings)
+        self.access = ChannelAccess(self.settings, Threads(self.log))
         users = UserTokens(self.settings, http, store.clock)
         self.sockets = BlockSockets(
             store, self.hub, self.feeds, self.publisher, self.access, self.settings, users, tokens
@@ -86,8 +106,14 @@ class RealTimeBlock:
             store, self.hub, self.presence, shared, node_id, pool or MediaPool({}), ice, public_url
         )
         self.sockets.rooms = self.rooms.sockets
+        self.sockets.announce = self.rooms.sockets.announce = self.live_events.tell
+        self.conversations = Conversations(
+            store, bus, self.log, self.settings, self.sockets, http, links, public_url
+        )
+        self.sockets.activity = self.conversations.activity
         self.retention = Retention(self.settings)
         self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
+        self.indexer = Indexer(store)
         self.purge = Purge(store, self.retention)
         self.purge.register()
         services: tuple[Any, ...] = (
@@ -98,8 +124,11 @@ class RealTimeBlock:
             self.access,
             self.presence,
             History(self.retention),
+            Search(self.retention),
             self.receipts,
             *self.rooms.services,
+            *self.conversations.services,
+            Endpoints(EVENT_NAMES, webhook_policy),
             SocketAddress(f"{public_url.replace('http', 'ws', 1)}{PATH}"),
         )
         self.context = Context(
@@ -113,6 +142,9 @@ class RealTimeBlock:
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin; the stack ends it in reverse."""
+        await self.live_events.start()
+        stack.push_async_callback(self.live_events.stop)
+        await self.conversations.start(stack)
         await self.feeds.start()
         stack.push_async_callback(self.feeds.stop)
         stack.push_async_callback(self.log.stop)
@@ -124,6 +156,8 @@ class RealTimeBlock:
         await self.receipts.start()
         stack.push_async_callback(self.receipts.stop)
         await self.purge.schedule()
+        await self.indexer.start()
+        stack.push_async_callback(self.indexer.stop)
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
 
@@ -131,6 +165,8 @@ class RealTimeBlock:
         """Something was announced, by this process or another."""
         if isinstance(happened, AppSettingsChanged):
             self.settings.forget(happened.app_id)
+        if isinstance(happened, WebhooksChanged):
+            self.interest.forget(happened.app_id)
         self.rooms.heard(happened)
 
     def socket_routes(self) -> dict[str, Route]:

@@ -15,9 +15,11 @@ from parley.server.demo_chat import DemoChat
 from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
-from parley.wire.asgi import ByPrefix
+from parley.wire.asgi import AsgiApp, ByPrefix
 from parley.wire.block.api import block_api
 from parley.wire.block.api import endpoints as block_endpoints
+from parley.wire.block.file_content import PREFIX as FILES_PREFIX
+from parley.wire.block.file_content import FileContent
 from parley.wire.block.gate import BlockGate
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
@@ -78,7 +80,11 @@ def build_asgi(
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
     others = BlockGate(block_api(parley.block.context), block_endpoints(), ClientCors(app))
-    return StripPrefix(ByPrefix({API_PREFIX: realtimekit_api(api)}, otherwise=others))
+    apart: dict[str, AsgiApp] = {
+        API_PREFIX: realtimekit_api(api),
+        FILES_PREFIX: FileContent(parley.block.conversations.files),
+    }
+    return StripPrefix(ByPrefix(apart, otherwise=others))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -16,9 +16,11 @@ from websockets.exceptions import ConnectionClosed
 from parley.accounts.keys import NewKeys, create_keys
 from parley.accounts.model import Environment
 from parley.accounts.scope import AppScope
+from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus
 from parley.channels.realtime.grants import Grant
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.outgoing.http import OutgoingPolicy
 from parley.server.block import RealTimeBlock
 from parley.store.core import Store
 from parley.stream.endpoint import Limits
@@ -202,6 +204,8 @@ async def serving_realtime(
         node_id,
         tokens,
         public_url="https://parley.example",
+        links=SignedLinks(bytes(32)),
+        webhook_policy=OutgoingPolicy(allow_private=False),
         is_alone=bus is None,  # type: ignore[arg-type]
     )
     async with contextlib.AsyncExitStack() as stack:

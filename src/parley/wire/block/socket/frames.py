@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from parley.base.times import from_ms, iso_ms
+from parley.base.times import iso_from_ms
 from parley.channels.realtime.model import Publication
 from parley.stream import frames
 from parley.wire.block.errors import Problem
@@ -283,7 +283,7 @@ def publication(one: Publication, *, replayed: bool = False) -> bytes:
             one.event,
             one.user_id,
             Raw(one.data),
-            iso_ms(from_ms(one.created_ms)),
+            iso_from_ms(one.created_ms),
             one.offset,
             one.epoch,
             UNSET if one.client_id is None else one.client_id,

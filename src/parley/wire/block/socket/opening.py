@@ -219,8 +219,9 @@ async def _is_still_allowed(
 
 
 def _take_place(connection: Connection, session: Session, identity: Identity) -> None:
-    session.connection = connection
+    session.connection, session.socket_id = connection, connection.id
     connection.session = session
+    connection.server.arrived(connection, identity)
     connection.server.feeds.named[connection.id] = connection.socket
     connection.server.watch_expiry(connection, identity.expires_at)
 

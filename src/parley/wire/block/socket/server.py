@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
@@ -18,10 +17,18 @@ from parley.accounts.plans import PlanSettings
 from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import InvalidToken, UserTokens
 from parley.base.errors import Unauthenticated
+from parley.base.events import Event
 from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import from_ms, iso_ms, to_ms
 from parley.channels.realtime.access import ChannelAccess
+from parley.channels.realtime.events import (
+    ChannelSubscribed,
+    ChannelUnsubscribed,
+    PresenceJoined,
+    PresenceLeft,
+    PresenceUpdated,
+)
 from parley.channels.realtime.feed import Feeds
 from parley.channels.realtime.members import Action, Member, PresenceChange
 from parley.channels.realtime.model import channel_key
@@ -51,15 +58,16 @@ WARN_BEFORE_S = 60
 """Before a token ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """A subscription that began or ended, for webhooks."""
+class Activity(Protocol):
+    """What the sockets need of `people.activity`."""
 
-    scope: AppScope
-    channel: str
-    user_id: str
-    socket_id: str
-    is_subscribed: bool
+    async def socket_opened(self, app_id: AppId, user_id: str) -> None:
+        """A user opened a socket."""
+        ...
+
+    def socket_closed(self, app_id: AppId, user_id: str) -> None:
+        """One of the user's sockets is closed."""
+        ...
 
 
 class Receipts(Protocol):
@@ -83,6 +91,17 @@ class ReadOutcome(Protocol):
     def read_at_ms(self) -> int:
         """Milliseconds since 1970."""
         ...
+
+
+_PRESENCE_EVENTS = {
+    Action.JOIN: PresenceJoined,
+    Action.UPDATE: PresenceUpdated,
+    Action.LEAVE: PresenceLeft,
+}
+
+
+def _nobody_hears(app_id: AppId, happened: Event) -> None:
+    """Nothing is announced until somebody wants to hear of it."""
 
 
 class BlockSockets:
@@ -114,11 +133,15 @@ class BlockSockets:
         self.connections: set[Connection] = set()
         self.slow_closed = 0
         """Clients closed because they read too slowly, since the start: for metrics."""
-        self.happened: Callable[[Happening], Awaitable[None]] | None = None
-        """Told of subscriptions."""
+        self.announce: Callable[[AppId, Event], None] = _nobody_hears
+        """Told of subscriptions and members, for webhooks; must be quick."""
+        self.activity: Activity | None = None
+        """Told of who is connected."""
+        self._arrivals: set[asyncio.Task[None]] = set()
         self._settings = settings
         self._open: Counter[AppId] = Counter()
         self._counted: dict[Connection, AppId] = {}
+        self._present: dict[Connection, tuple[AppId, str]] = {}
         self._expiring: list[tuple[int, int, Connection, int]] = []
         self._number = 0
         self._turner: asyncio.Task[None] | None = None
@@ -136,7 +159,7 @@ class BlockSockets:
     async def stop(self) -> None:
         """Send everybody away, and keep no more time."""
         await self.drain()
-        await cancel_and_wait([self._turner])
+        await cancel_and_wait([self._turner, *self._arrivals])
 
     async def route(self, request: UpgradeRequest) -> Acceptance | Rejection:
         """The socket route at `PATH`."""
@@ -173,6 +196,9 @@ class BlockSockets:
 
     def released(self, connection: Connection) -> None:
         """The connection is closed."""
+        present = self._present.pop(connection, None)
+        if present is not None and self.activity is not None:
+            self.activity.socket_closed(*present)
         app_id = self._counted.pop(connection, None)
         if app_id is not None:
             self._open[app_id] -= 1
@@ -201,6 +227,8 @@ class BlockSockets:
         self.sessions.remove(session)
         self.rooms.end(session)
         self.presence.drop(session.id)
+        for channel in session.subscriptions:
+            self.unsubscribed(session.socket_id, session, channel)
 
     # --- what subscribers are told ------------------------------------------------------------
 
@@ -210,16 +238,21 @@ class BlockSockets:
         if room_id is not None:
             self.rooms.changed(change, room_id)
             return
+        member = self.shape_of(change.member)
         frame = {
             "type": "presence",
             "channel": change.channel,
             "action": change.action.value,
-            "member": self.shape_of(change.member),
+            "member": member,
         }
         but: Reader | None = None
         if change.action is Action.LEAVE and change.session_id is not None:
             but = self.sessions.socket_of(change.session_id)  # nobody gets its own leave
         self._tell(change.app_id, change.channel, frame, but)
+        if change.is_origin:
+            kind = _PRESENCE_EVENTS[change.action]
+            happened = kind(channel=change.channel, user_id=change.member.user_id, member=member)
+            self.announce(change.app_id, happened)
 
     def typed(self, change: TypingChange) -> None:
         """Tell the subscribers of a channel who is writing (`Typing`'s `tell`)."""
@@ -289,20 +322,43 @@ class BlockSockets:
             "updated_at": iso_ms(from_ms(member.updated_ms)),
         }
 
-    async def subscribed(self, connection: Connection, session: Session, channel: str) -> None:
+    def subscribed(self, connection: Connection, session: Session, channel: str) -> None:
         """A subscription has begun."""
-        await self._happened(connection, session, channel, is_subscribed=True)
+        who = session.identity
+        event = ChannelSubscribed(channel=channel, user_id=who.user_id, socket_id=connection.id)
+        self.announce(who.scope.app_id, event)
 
-    async def unsubscribed(self, connection: Connection, session: Session, channel: str) -> None:
+    def unsubscribed(self, socket_id: str, session: Session, channel: str) -> None:
         """A subscription has ended."""
-        await self._happened(connection, session, channel, is_subscribed=False)
+        who = session.identity
+        event = ChannelUnsubscribed(channel=channel, user_id=who.user_id, socket_id=socket_id)
+        self.announce(who.scope.app_id, event)
 
-    async def _happened(
-        self, connection: Connection, session: Session, channel: str, *, is_subscribed: bool
-    ) -> None:
-        if self.happened is not None:
-            scope, user_id = session.identity.scope, session.identity.user_id
-            await self.happened(Happening(scope, channel, user_id, connection.id, is_subscribed))
+    # --- who is there -------------------------------------------------------------------------
+
+    def arrived(self, connection: Connection, identity: Identity) -> None:
+        """Somebody was welcomed on a connection."""
+        self._present[connection] = (identity.scope.app_id, identity.user_id)
+        if self.activity is not None:
+            task = asyncio.create_task(self._note_arrival(identity), name="arrival")
+            self._arrivals.add(task)
+            task.add_done_callback(self._arrivals.discard)
+
+    async def _note_arrival(self, identity: Identity) -> None:
+        assert self.activity is not None
+        try:
+            await self.activity.socket_opened(identity.scope.app_id, identity.user_id)
+        except Exception:
+            log.exception("arrival_not_noted")
+
+    def show_status(self, app_id: AppId, user_id: str, status: str) -> None:
+        """Show a user's availability wherever the user is a member over a connection of this process."""
+        for session in self.sessions.of_user(app_id, user_id):
+            for channel, subscription in session.subscriptions.items():
+                if subscription.member_data is not None:
+                    patch = {"status": status}
+                    member = self.presence.update(app_id, channel, session.id, user_id, patch)
+                    subscription.member_data = member.data
 
     # --- time ---------------------------------------------------------------------------------
 

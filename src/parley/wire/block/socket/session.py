@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
 from parley.base.clock import Clock
+from parley.base.ids import AppId
 from parley.channels.realtime.access import Permission
 from parley.channels.realtime.grants import Grants
 from parley.stream.sockets import Socket
@@ -59,6 +60,8 @@ class Session:
     """WebRTC rooms it is in."""
     connection: Connection | None = None
     """None while the client is away."""
+    socket_id: str = ""
+    """Of its last connection."""
     away_since: float = 0.0
 
     def rotate(self) -> None:
@@ -92,6 +95,13 @@ class Sessions:
         """The socket of a session whose client is here."""
         session = self._by_id.get(session_id)
         return None if session is None or session.connection is None else session.connection.socket
+
+    def of_user(self, app_id: AppId, user_id: str) -> list[Session]:
+        """A user's sessions in an app, those of clients that are away for a moment included."""
+        wanted = (app_id, user_id)
+        return [
+            one for one in self._by_id.values() if (one.identity.scope.app_id, one.identity.user_id) == wanted
+        ]
 
     def away(self, session: Session) -> bool:
         """Its client has lost the connection; False when there is no room to keep it."""

@@ -91,7 +91,7 @@ async def _subscribe(connection: Connection, session: Session, frame: f.Subscrib
         if permission.user_info is not None and before is None:
             _enter(connection, session, channel, dict(permission.user_info))
     if before is None:
-        await server.subscribed(connection, session, channel)
+        server.subscribed(connection, session, channel)
 
 
 async def _check_limit(connection: Connection, session: Session) -> None:
@@ -123,7 +123,7 @@ async def _unsubscribe(connection: Connection, session: Session, frame: f.Unsubs
     channel = check_name(frame.channel)
     if channel in session.subscriptions:
         leave_channel(connection, session, channel)
-        await connection.server.unsubscribed(connection, session, channel)
+        connection.server.unsubscribed(connection.id, session, channel)
     return {"channel": channel}
 
 
