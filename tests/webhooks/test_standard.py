@@ -16,12 +16,16 @@ from parley.base.errors import Conflict, Invalid, NotFound, StateForbids
 from parley.base.paging import PageRequest
 from parley.base.times import to_ms
 from parley.channels.realtime.events import ChannelSubscribed, PresenceJoined
+from parley.channels.realtime.log import PublicationLog
+from parley.channels.realtime.model import Draft
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.store.core import Store
 from parley.webhooks import service
 from parley.webhooks.delivery import Deliveries
 from parley.webhooks.dialects import Standard, sign
 from parley.webhooks.endpoints import LIMIT, EndpointChange, Endpoints, Shown
+from parley.webhooks.interest import Interest
+from parley.webhooks.live import PublicationEvents
 from parley.webhooks.model import (
     BLOCK,
     CAUGHT_UP_WITHIN,
@@ -144,6 +148,29 @@ async def test_a_receiver_can_verify_what_it_is_sent(told: Told, endpoint: Recei
     assert headers["user-agent"] == "Parley-Webhooks/1"
     expected = sign(made.secret, headers["webhook-id"], int(headers["webhook-timestamp"]), request.raw)
     assert headers["webhook-signature"] == expected
+
+
+async def test_a_published_message_is_told_with_its_text(told: Told, endpoint: Receiver) -> None:
+    store = told.scope.store
+    log = PublicationLog(store, lambda published: None)
+    log.in_same_change(PublicationEvents(store, Interest(store.clock), BlockEvents().public_name))
+    made = await told.subscribe(endpoint.url, "message.sent")
+    draft = Draft(
+        app_id=told.scope.app_id, channel="chat:a", event="message", user_id="ada", data=b'{"text":"Hi"}'
+    )
+    stored = await log.append(draft)
+    await told.attempted(made, 1)
+    assert endpoint.received[0].body["data"] == {
+        "channel_id": "chat:a",
+        "user_id": "ada",
+        "message": {
+            "id": stored.publication.id,
+            "text": "Hi",
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "event": "message",
+            "data": {"text": "Hi"},
+        },
+    }
 
 
 async def test_only_events_that_were_asked_for_are_sent(told: Told, endpoint: Receiver) -> None:

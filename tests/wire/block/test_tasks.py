@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from parley.accounts.keys import create_keys
+from parley.accounts.model import Environment
 from parley.base.clock import ManualClock
 from parley.base.ids import new_uuid
 from parley.conversations.tasks.service import Tasks, key_of
@@ -64,6 +66,25 @@ async def test_strangers_see_and_file_nothing(block: Block) -> None:
     await block.ask("eve", "POST", f"/conversations/{where}/tasks", body, status=404)
     await block.ask("ada", "POST", f"/conversations/{new_uuid()}/tasks", body, status=404)
     await block.ask("eve", "GET", f"/users/{block.person('ada').id}/tasks", status=403)
+
+
+async def test_the_other_environment_has_neither_tasks_nor_files_of_this_one(block: Block) -> None:
+    where = await conversation(block, "ada", "ben")
+    task = (await file_task(block, "ada", where))["unique_id"]
+    body = {"message_file": {"name": "x", "url": "https://example.com/x"}}
+    made = await block.ask("ada", "POST", f"/conversations/{where}/files", body, status=201)
+    keys = await create_keys(block.scope, block.keys.app.id, Environment.TEST)
+    headers = {"X-Api-Key": keys.secret}
+    for method, path in (
+        ("PUT", f"/tasks/{task}"),
+        ("DELETE", f"/tasks/{task}"),
+        ("GET", f"/conversations/{where}/tasks"),
+        ("GET", f"/conversations/{where}/files/{made['data']['id']}"),
+        ("GET", f"/users/{block.person('ada').id}"),
+    ):
+        await block.ask(None, method, path, headers=headers, status=404)
+    listed = await block.ask(None, "GET", f"/users/{block.person('ada').id}/tasks", headers=headers)
+    assert listed["data"] == []
 
 
 async def test_a_task_goes_through_its_states_and_back(block: Block, clock: ManualClock) -> None:
