@@ -94,7 +94,7 @@ async def test_three_call_each_other_and_one_leaves(
         await person.call("join", room)
     for person in people:
         await person.gets(*all_of(other.name for other in people if other is not person))
-    ada, bob, cleo = people
+    ada, _, cleo = people
     await cleo.do("page.room.leave()")
     await ada.comes_to("page.state().map(({ user_id }) => user_id)", ["bob"])
     assert await ada.do("page.heard") == [["joined", "bob"], ["joined", "cleo"], ["left", "cleo"]]
@@ -166,7 +166,6 @@ async def test_somebody_who_came_during_an_interruption_is_there_after_it(
 
 async def test_a_room_that_is_full_or_missing_is_refused_and_the_camera_let_go(open_page: Open):
     ada = await open_page("ada")
-    refused = await ada.do(
-        "page.client.realtime.webrtc.join({ room_id: 'room_none' }).catch(({ code, status }) => [code, status])"
-    )
+    joining = "page.client.realtime.webrtc.join({ room_id: 'room_none' })"
+    refused = await ada.do(f"{joining}.catch(({{ code, status }}) => [code, status])")
     assert refused == ["not_found", 404]

@@ -57,7 +57,11 @@ export class Peer {
 
   /** Make the first offer. */
   call(): void {
-    for (const kind of ['audio', 'video'] as const) this.#connection.addTransceiver(kind, this.#plan(kind));
+    for (const kind of ['audio', 'video'] as const) {
+      const track = this.#media.track(kind);
+      if (track === undefined) this.#connection.addTransceiver(kind, { direction: 'recvonly' });
+      else this.#connection.addTransceiver(track, { direction: 'sendrecv', streams: [this.#media.stream] });
+    }
     this.#addScreen();
     this.#isReady = true;
   }
@@ -141,12 +145,6 @@ export class Peer {
     const description = this.#connection.localDescription;
     if (description === null) return;
     this.#owner.send({ kind: description.type as 'offer' | 'answer', sdp: description.sdp });
-  }
-
-  /** How a section is set up that carries our microphone or camera, or neither. */
-  #plan(kind: 'audio' | 'video'): RTCRtpTransceiverInit {
-    const isSent = this.#media.track(kind) !== undefined;
-    return isSent ? { direction: 'sendrecv', streams: [this.#media.stream] } : { direction: 'recvonly' };
   }
 
   /** Put our microphone or camera into its section. */
