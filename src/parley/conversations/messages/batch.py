@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from parley.people.model import Caller
 log = structlog.get_logger(__name__)
 AT_ONCE = 16
 """Conversations that are written at the same time; each gets its messages in the order of the batch."""
+TOGETHER = 50
+"""Messages of a conversation that are stored in one change, unless one of them is refused."""
 
 
 class FailedItem(msgspec.Struct, frozen=True):
@@ -71,25 +74,15 @@ async def send_batch(
     for number, item in enumerate(items):
         by_conversation.setdefault(_conversation(item).lower(), []).append(number)
     free = asyncio.Semaphore(AT_ONCE)
-
-    async def send(item: Any) -> bool | str:
-        """Whether it is new, or why it was not sent."""
-        try:
-            new = msgspec.convert(item, BatchItem).message()
-            check(new)
-            return (await messages.create(scope, caller, new, role=role)).is_new
-        except msgspec.ValidationError as wrong:
-            return str(wrong)
-        except ParleyError as refused:
-            return refused.message
-        except Exception:
-            log.exception("batch_item_failed", app_id=scope.app_id)
-            return "Something went wrong on the server."
+    sender = _Sender(messages, scope, caller, check, role)
 
     async def send_all(numbers: Sequence[int]) -> None:
         async with free:
-            for number in numbers:
-                outcomes[number] = await send(items[number])
+            for start in range(0, len(numbers), TOGETHER):
+                chunk = numbers[start : start + TOGETHER]
+                sent = await sender.send([items[number] for number in chunk])
+                for number, outcome in zip(chunk, sent, strict=True):
+                    outcomes[number] = outcome
 
     async with asyncio.TaskGroup() as group:
         for numbers in by_conversation.values():
@@ -108,6 +101,44 @@ async def send_batch(
         failed_items=failed,
         emails_skipped=created,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    messages: Messages
+    scope: AppScope
+    caller: Caller
+    check: Callable[[NewMessage], None]
+    role: str | None
+
+    async def send(self, items: Sequence[Any]) -> list[bool | str]:
+        """For each, whether it is new, or why it was not sent."""
+        try:
+            news = [self._read(item) for item in items]
+            await self.messages.create_all(self.scope, self.caller, news, role=self.role)
+        except (ParleyError, msgspec.ValidationError):  # one of them at least: each for itself, then
+            return [await self._send_one(item) for item in items]
+        except Exception:
+            log.exception("batch_failed", app_id=self.scope.app_id)
+            return [await self._send_one(item) for item in items]
+        return [True for _ in items]
+
+    async def _send_one(self, item: Any) -> bool | str:
+        try:
+            new = self._read(item)
+            return (await self.messages.create(self.scope, self.caller, new, role=self.role)).is_new
+        except msgspec.ValidationError as wrong:
+            return str(wrong)
+        except ParleyError as refused:
+            return refused.message
+        except Exception:
+            log.exception("batch_item_failed", app_id=self.scope.app_id)
+            return "Something went wrong on the server."
+
+    def _read(self, item: Any) -> NewMessage:
+        new = msgspec.convert(item, BatchItem).message()
+        self.check(new)
+        return new
 
 
 def _conversation(item: Any) -> str:

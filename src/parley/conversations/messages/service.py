@@ -92,6 +92,20 @@ class Messages:
             return sent
         return Sent(found, (await actions_store.of_messages(scope, [found.id])).get(found.id, []), False)
 
+    async def create_all(
+        self, scope: AppScope, caller: Caller, news: Sequence[NewMessage], *, role: str | None = None
+    ) -> None:
+        """Send several messages in one change, or none of them.
+
+        Raises:
+            SentBefore: one of them was; otherwise as `create`.
+        """
+        async with scope.change() as change:
+            drafts: list[Draft] = []
+            for new in news:
+                drafts += (await self.write(change, caller, new, role=role))[1]
+            await self._log.write(change.tx, drafts)
+
     async def write(
         self, change: Change, caller: Caller, new: NewMessage, *, role: str | None = None
     ) -> tuple[Sent, list[Draft]]:

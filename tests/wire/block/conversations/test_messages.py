@@ -301,6 +301,24 @@ async def test_addresses_that_a_browser_would_run_are_refused(block: Block, cont
     assert told["data"]["attributes"]["failed"] == 1
 
 
+async def test_a_large_batch_keeps_the_order_of_each_conversation(block: Block):
+    ada = block.person("ada").id
+    batch = [
+        {"conversation_unique_id": f"talk {number % 2}", "content": str(number), "source_id": ada}
+        for number in range(120)
+    ]
+    batch[77]["content"] = ""
+    told = await block.ask(None, "POST", "/messages/batch", {"batch": {"messages": batch}})
+    assert (told["data"]["attributes"]["created"], told["data"]["attributes"]["failed"]) == (119, 1)
+    page = {"sort": "created_at", "records": 100}
+    for which in (0, 1):
+        found = await block.ask("ada", "GET", f"/messages/context/talk%20{which}", params=page)
+        expected = [str(number) for number in range(which, 120, 2) if number != 77]
+        assert [one["attributes"]["content"] for one in found["data"]] == expected
+    assert block.events(f"inbox:{ada}") == ["new_conversation"] * 2
+    assert [one.event for one in block.published].count("message") == 119
+
+
 async def test_a_batch_needs_its_scope_and_has_a_limit(block: Block):
     refused = await block.ask("ada", "POST", "/messages/batch", {"batch": {"messages": []}}, status=403)
     assert refused["errors"][0]["code"] == "forbidden"

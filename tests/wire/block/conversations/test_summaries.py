@@ -266,6 +266,22 @@ async def test_users_are_registered_once_and_again_when_they_are_forgotten(
     assert scribe.registered == [ada, ada]
 
 
+async def test_action_items_become_tasks_of_who_asked_and_only_once(
+    block: Block, say: Say, talk: Talk, summarise: Summarise, scribe: Scribe, clock
+):
+    context = await talk("ada", "ben")
+    for text in ("One", "Two"):
+        await say("ada", context, text)
+        await summarise(context)
+        clock.advance(61)
+    assert len(scribe.prompts) == 2
+    (task,) = (await block.ask("ada", "GET", f"/conversations/{context}/tasks"))["data"]
+    assert task["attributes"]["description"] == "Ben sends the budget"
+    assert task["attributes"]["user_unique_id"] == block.person("ada").id
+    opened = await block.ask("ada", "GET", f"/conversations/{context}", params={"include": "messages,tasks"})
+    assert [one["id"] for one in opened["included"] if one["type"] == "Task"] == [task["id"]]
+
+
 async def test_the_apps_own_prompt_is_used(
     block: Block, say: Say, talk: Talk, summarise: Summarise, scribe: Scribe
 ):
