@@ -103,7 +103,7 @@ class RealTimeBlock:
         self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
         self.sockets.presence, self.sockets.typing = self.presence, self.typing
         self.rooms = Rooms(
-            store, self.hub, self.presence, shared, node_id, pool or MediaPool({}), ice, public_url
+            store, self.hub, self.presence, shared, node_id, pool or MediaPool({}), ice, links, public_url
         )
         self.sockets.rooms = self.rooms.sockets
         self.sockets.announce = self.rooms.sockets.announce = self.live_events.tell

@@ -14,6 +14,7 @@ from parley.channels.realtime import store
 from parley.channels.realtime.model import REPLAY_FOR, REPLAY_LIMIT
 from parley.channels.realtime.receipts import store as receipts
 from parley.channels.realtime.retention import KEPT_FOR_EVER, Retention
+from parley.channels.realtime.search import store as words
 from parley.store.core import Store
 from parley.store.jobs import Job, RetryAt
 
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 QUEUE = "realtime.purge"
 EVERY = timedelta(minutes=10)
 """Short, because what has expired and is still there must be skipped by whoever reads from the oldest."""
-ROWS = 1_000
+ROWS = 500
 """Deleted in one transaction: keeps the writer free for others."""
 
 
@@ -67,7 +68,9 @@ class Purge:
         deleted, count = 0, ROWS
         while count == ROWS:
             async with self._store.database.transaction() as tx:
-                count = await store.purge_passing(tx, before_ms, REPLAY_LIMIT, ROWS)
+                numbers = await store.purge_passing(tx, before_ms, REPLAY_LIMIT, ROWS)
+                await words.forget(tx, numbers)
+            count = len(numbers)
             deleted += count
         return deleted
 
@@ -75,7 +78,9 @@ class Purge:
         deleted, count = 0, ROWS
         while count == ROWS:
             async with self._store.database.transaction() as tx:
-                count = await store.purge_expired(tx, app_id, expired_ms, ROWS)
+                numbers = await store.purge_expired(tx, app_id, expired_ms, ROWS)
+                await words.forget(tx, numbers)
+            count = len(numbers)
             deleted += count
         async with self._store.database.transaction() as tx:
             await receipts.purge_expired(tx, app_id, expired_ms)

@@ -18,7 +18,8 @@ from parley.store.schema import tables as t
 p = c.publications.c
 _PREFIX = "channel:"
 """Of the topic that counts a channel's places."""
-_STORED = (p.offset, p.id, p.event, p.user_id, p.data, p.client_id, p.in_history, p.is_event, p.created_at)
+STORED = (p.offset, p.id, p.event, p.user_id, p.data, p.client_id, p.in_history, p.is_event, p.created_at)
+"""Columns in the order that `read` expects."""
 
 _TAKE = Query(
     upsert(
@@ -44,7 +45,7 @@ _INSERT = Query(
     )
 )
 _KNOWN = Query(
-    select(p.client_id, p.user_id, *_STORED[:2], p.created_at).where(
+    select(p.client_id, p.user_id, *STORED[:2], p.created_at).where(
         p.app_id == bindparam("app_id"),
         p.channel == bindparam("channel"),
         in_list(p.client_id, "client_ids"),
@@ -52,7 +53,7 @@ _KNOWN = Query(
     )
 )
 _AFTER = Query(
-    select(*_STORED)
+    select(*STORED)
     .where(
         p.app_id == bindparam("app_id"),
         p.channel == bindparam("channel"),
@@ -63,7 +64,7 @@ _AFTER = Query(
     .limit(bindparam("count"))
 )
 _FIND = Query(
-    select(*_STORED).where(
+    select(*STORED).where(
         p.app_id == bindparam("app_id"),
         p.channel == bindparam("channel"),
         p.offset == bindparam("offset"),
@@ -78,15 +79,16 @@ _in_history = and_(
     p.in_history.is_(True),
     p.created_at > bindparam("expired"),
 )
-_OLDER = Query(select(*_STORED).where(_in_history).order_by(p.offset.desc()).limit(bindparam("count")))
-_NEWER = Query(select(*_STORED).where(_in_history).order_by(p.offset).limit(bindparam("count")))
+_OLDER = Query(select(*STORED).where(_in_history).order_by(p.offset.desc()).limit(bindparam("count")))
+_NEWER = Query(select(*STORED).where(_in_history).order_by(p.offset).limit(bindparam("count")))
 _APPS = SystemQuery(
     select(t.apps.c.id).where(
         select(p.number).where(p.app_id == t.apps.c.id).correlate(t.apps).limit(1).exists()
     )
 )
 _PURGE_EXPIRED = Query(
-    delete(c.publications).where(
+    delete(c.publications)
+    .where(
         p.number.in_(
             select(p.number)
             .where(p.app_id == bindparam("app_id"), p.created_at <= bindparam("expired"))
@@ -94,9 +96,11 @@ _PURGE_EXPIRED = Query(
             .limit(bindparam("count"))
         )
     )
+    .returning(p.number)
 )
 _PURGE_PASSING = SystemQuery(
-    delete(c.publications).where(
+    delete(c.publications)
+    .where(
         p.number.in_(
             select(p.number)
             .join(t.streams, and_(t.streams.c.app_id == p.app_id, t.streams.c.topic == _PREFIX + p.channel))
@@ -108,6 +112,7 @@ _PURGE_PASSING = SystemQuery(
             .limit(bindparam("count"))
         )
     )
+    .returning(p.number)
 )
 
 
@@ -206,19 +211,19 @@ async def apps_with_publications(reader: Reader) -> list[AppId]:
     return [AppId(row[0]) for row in await reader.all(_APPS)]
 
 
-async def purge_expired(tx: Transaction, app_id: AppId, expired_ms: int, count: int) -> int:
-    """Delete at most `count` publications of that time or before; returns how many."""
-    return await tx.run(_PURGE_EXPIRED, app_id=app_id, expired=expired_ms, count=count)
+async def purge_expired(tx: Transaction, app_id: AppId, expired_ms: int, count: int) -> list[int]:
+    """Delete at most `count` publications of that time or before; returns their numbers."""
+    return [row[0] for row in await tx.all(_PURGE_EXPIRED, app_id=app_id, expired=expired_ms, count=count)]
 
 
-async def purge_passing(tx: Transaction, before_ms: int, kept: int, count: int) -> int:
+async def purge_passing(tx: Transaction, before_ms: int, kept: int, count: int) -> list[int]:
     """Delete at most `count` publications that are in no history, older than that, and not among the last
-    `kept` of their channel; returns how many."""
-    return await tx.run(_PURGE_PASSING, before=before_ms, kept=kept, count=count)
+    `kept` of their channel; returns their numbers."""
+    return [row[0] for row in await tx.all(_PURGE_PASSING, before=before_ms, kept=kept, count=count)]
 
 
 def read(app_id: AppId, channel: str, epoch: str, row: Any) -> Publication:
-    """The publication of a row of `_STORED` columns."""
+    """The publication of a row of `STORED` columns."""
     offset, id_, event, user_id, data, client_id, in_history, is_event, created_ms = row
     return Publication(
         app_id=app_id,

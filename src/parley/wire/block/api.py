@@ -17,7 +17,9 @@ from parley.wire.block import (
     presence,
     publish,
     receipts,
+    recordings,
     rooms,
+    search,
     settings,
     sources,
     tasks,
@@ -41,10 +43,12 @@ AREAS: tuple[Routes, ...] = (
     tokens.routes,
     publish.routes,
     history.routes,
+    search.routes,
     receipts.routes,
     presence.routes,
     settings.routes,
     rooms.routes,
+    recordings.routes,
 )
 
 

@@ -96,9 +96,7 @@ async def test_following_the_cursor_gives_every_message_once(rest: Rest, order: 
 
 
 @SQLITE
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=-1", "limit=x", "limit=1.5", "order=up", "limit=%00"]
-)
+@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=1.5", "order=up", "limit=%00"])
 async def test_a_wrong_query_is_refused(rest: Rest, query: str) -> None:
     await rest.say("chat:room", "0")
     assert await rest.refused(None, "GET", f"{PATH}?{query}") == (422, "validation_error")
