@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import structlog
@@ -118,10 +118,11 @@ class PublicationLog:
         now_ms = to_ms(self._store.clock.now())
         outcomes: dict[int, Stored] = {}
         new: list[Publication] = []
+        by_channel: dict[tuple[AppId, str], dict[int, Draft]] = {}
+        for number, draft in enumerate(drafts):
+            by_channel.setdefault((draft.app_id, draft.channel), {})[number] = draft
         # Sorted: transactions that lock the same channels in opposite orders would wait for each other.
-        order = sorted(range(len(drafts)), key=lambda n: (drafts[n].app_id, drafts[n].channel))
-        for (app_id, channel), numbers in groupby(order, key=lambda n: (drafts[n].app_id, drafts[n].channel)):
-            mine = {number: drafts[number] for number in numbers}
+        for (app_id, channel), mine in sorted(by_channel.items(), key=itemgetter(0)):
             new += await self._place(tx, app_id, channel, mine, now_ms, outcomes)
         if new:
             await store.insert(tx, new)

@@ -22,6 +22,9 @@ REPLAY_LIMIT = 1_000
 MESSAGE = "message"
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _PLACE_DIGITS, _RANDOM_DIGITS = 13, 9
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_SHIFTS = range(5 * (_PLACE_DIGITS + _RANDOM_DIGITS) - 10, -1, -10)
+"""Of each pair of digits: every message gets an id, and two digits at a time take a third of the time."""
 
 
 class Position(NamedTuple):
@@ -85,11 +88,7 @@ def channel_key(app_id: AppId, channel: str) -> str:
 def new_publication_id(offset: int) -> str:
     """An id that carries the publication's place, so that it can be found without an index of ids."""
     number = (offset << 5 * _RANDOM_DIGITS) | secrets.randbits(5 * _RANDOM_DIGITS)
-    digits = []
-    for _ in range(_PLACE_DIGITS + _RANDOM_DIGITS):
-        digits.append(_DIGITS[number & 31])
-        number >>= 5
-    return "msg_" + "".join(reversed(digits))
+    return "msg_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def offset_of(publication_id: str) -> int | None:
