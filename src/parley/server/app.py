@@ -228,7 +228,7 @@ class Parley:
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
         await self.block.start(stack)
-        housekeeping = Housekeeping(files)
+        housekeeping = Housekeeping(files, self.block.conversations.files)
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
 from parley.base.tasks import cancel_and_wait
-from parley.channels.files import ChatFiles
 
 log = structlog.get_logger(__name__)
 EVERY_S = 3600.0
 
 
+class Sweep(Protocol):
+    """Something with files that expire."""
+
+    async def sweep(self) -> int:
+        """Remove what has expired; how much it was."""
+        ...
+
+
 class Housekeeping:
     """Runs the sweeps of this process, now and every hour; each is safe to run beside others."""
 
-    def __init__(self, files: ChatFiles) -> None:
-        self._files = files
+    def __init__(self, *swept: Sweep) -> None:
+        self._swept = swept
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -30,10 +38,11 @@ class Housekeeping:
 
     async def _run(self) -> None:
         while True:
-            try:
-                removed = await self._files.sweep()
-                if removed:
-                    log.info("chat_files_expired", removed=removed)
-            except Exception:
-                log.exception("housekeeping_failed")
+            for one in self._swept:
+                try:
+                    removed = await one.sweep()
+                    if removed:
+                        log.info("files_expired", of=type(one).__name__, removed=removed)
+                except Exception:
+                    log.exception("housekeeping_failed")
             await asyncio.sleep(EVERY_S)

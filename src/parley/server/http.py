@@ -21,6 +21,8 @@ from parley.wire.block.api import endpoints as block_endpoints
 from parley.wire.block.file_content import PREFIX as FILES_PREFIX
 from parley.wire.block.file_content import FileContent
 from parley.wire.block.gate import BlockGate
+from parley.wire.block.recordings import PREFIX as RECORDINGS_PREFIX
+from parley.wire.block.recordings import RecordingContent
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
@@ -83,6 +85,7 @@ def build_asgi(
     apart: dict[str, AsgiApp] = {
         API_PREFIX: realtimekit_api(api),
         FILES_PREFIX: FileContent(parley.block.conversations.files),
+        RECORDINGS_PREFIX: RecordingContent(parley.block.rooms.recordings),
     }
     return StripPrefix(ByPrefix(apart, otherwise=others))
 

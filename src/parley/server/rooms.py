@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from parley.base.events import Event
+from parley.base.signing import SignedLinks
 from parley.bus import Bus
 from parley.channels.realtime.presence import Presence
 from parley.media.pool import MediaPool
 from parley.media.turn import IceOptions
 from parley.rooms.events import RoomEnded
 from parley.rooms.live import LiveRooms
+from parley.rooms.recordings import Recordings
 from parley.rooms.sfu import Sfu
 from parley.rooms.signals import Signals
 from parley.rooms.tokens import RoomTokens
@@ -33,6 +35,7 @@ class Rooms:
         node_id: str,
         pool: MediaPool,
         ice: IceOptions,
+        links: SignedLinks,
         public_url: str,
     ) -> None:
         """Put the parts together.
@@ -45,6 +48,7 @@ class Rooms:
             node_id: names this process.
             pool: forwards the media of rooms that want the server to.
             ice: servers that browsers are told of.
+            links: signs the links of recordings.
             public_url: where people reach this server, without a slash at the end.
         """
         self._tokens = RoomTokens(store)
@@ -52,7 +56,8 @@ class Rooms:
         self._signals = Signals(bus, node_id)
         self.sfu = Sfu(self.live, self._signals, pool, bus, node_id)
         self.sockets = RoomSockets(hub, presence, self.live, self._signals, self.sfu, ice)
-        self.services: tuple[Any, ...] = (self.live, RoomAddresses(public_url, ice))
+        self.recordings = Recordings(store, links, public_url=public_url)
+        self.services: tuple[Any, ...] = (self.live, self.recordings, RoomAddresses(public_url, ice))
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin; the stack ends it in reverse."""
