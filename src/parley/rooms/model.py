@@ -85,6 +85,20 @@ class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
     settings: RoomSettings = RoomSettings()
 
 
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording of a room that was uploaded."""
+
+    id: str
+    app_id: AppId
+    room_id: str
+    blob_key: str
+    content_type: str
+    size_bytes: int
+    duration_seconds: int | None
+    """As its sender says."""
+    created_at: datetime
+
+
 class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody in a room, over one connection."""
 

@@ -7,8 +7,9 @@ from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from parley.accounts.scope import AppScope, Change
 from parley.base.paging import Page, PageRequest
 from parley.base.times import to_ms
-from parley.rooms.model import Room, RoomStatus
-from parley.store.query import Query, insert_row
+from parley.rooms.model import Recording, Room, RoomStatus
+from parley.store.ports import Reader
+from parley.store.query import Query, SystemQuery, insert_row
 from parley.store.rows import RowMap
 from parley.store.schema import channels as c
 
@@ -23,6 +24,18 @@ _END = Query(
     .where(r.app_id == bindparam("app_id"), r.id == bindparam("room"), r.status == RoomStatus.OPEN.value)
     .values(status=RoomStatus.ENDED.value, ended_at=bindparam("at"))
 )
+
+RECORDINGS_SHOWN = 1_000
+_recordings = RowMap(Recording, c.room_recordings)
+rec = c.room_recordings.c
+_INSERT_RECORDING = insert_row(c.room_recordings)
+_RECORDINGS = Query(
+    select(*_recordings.columns)
+    .where(rec.app_id == bindparam("app_id"), rec.room_id == bindparam("room"))
+    .order_by(rec.created_at.desc(), rec.id)
+    .limit(RECORDINGS_SHOWN)
+)
+_BY_LINK = SystemQuery(select(*_recordings.columns).where(rec.id == bindparam("id")))
 
 
 def _listing(*where: ColumnElement[bool]) -> tuple[Query, Query]:
@@ -61,3 +74,19 @@ async def page(scope: AppScope, wanted: PageRequest, seen_by: str | None) -> Pag
 async def end(change: Change, room_id: str) -> bool:
     """Mark ended; False when it was already."""
     return bool(await change.run(_END, room=room_id, at=to_ms(change.now())))
+
+
+async def insert_recording(change: Change, recording: Recording) -> None:
+    """Add a recording."""
+    await change.run(_INSERT_RECORDING, **_recordings.write(recording))
+
+
+async def recordings(scope: AppScope, room_id: str) -> list[Recording]:
+    """Those of a room, newest first; `RECORDINGS_SHOWN` at most."""
+    return [_recordings.read(row) for row in await scope.all(_RECORDINGS, room=room_id)]
+
+
+async def recording_by_link(reader: Reader, recording_id: str) -> Recording | None:
+    """A recording by its id alone: its signed link is the credential."""
+    row = await reader.one(_BY_LINK, id=recording_id)
+    return _recordings.read(row) if row else None

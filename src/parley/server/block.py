@@ -13,6 +13,7 @@ from parley.base.events import Event
 from parley.base.signing import SignedLinks
 from parley.bus import Bus
 from parley.channels.realtime.access import ChannelAccess
+from parley.channels.realtime.authorizer import HttpAuthorizer
 from parley.channels.realtime.feed import Feeds
 from parley.channels.realtime.history import History
 from parley.channels.realtime.log import PublicationLog
@@ -31,6 +32,7 @@ from parley.media.turn import IceOptions
 from parley.outgoing.http import OutgoingPolicy
 from parley.outgoing.ports import Http
 from parley.server.conversations import Conversations
+from parley.server.request_signatures import RequestSignatures
 from parley.server.rooms import Rooms
 from parley.store.core import Store
 from parley.stream.hub import Hub
@@ -94,7 +96,10 @@ class RealTimeBlock:
         self.live_events = LiveEvents(store, self.interest, names.public_name)
         store.outbox.listen(self.interest.heard)
         self.publisher = Publisher(self.log, self.settings, MessageRates(store.clock))
-        self.access = ChannelAccess(self.settings, Threads(self.log))
+        endpoints = Endpoints(EVENT_NAMES, webhook_policy)
+        self.access = ChannelAccess(
+            self.settings, Threads(self.log), HttpAuthorizer(http, RequestSignatures(endpoints))
+        )
         users = UserTokens(self.settings, http, store.clock)
         self.sockets = BlockSockets(
             store, self.hub, self.feeds, self.publisher, self.access, self.settings, users, tokens
@@ -128,7 +133,7 @@ class RealTimeBlock:
             self.receipts,
             *self.rooms.services,
             *self.conversations.services,
-            Endpoints(EVENT_NAMES, webhook_policy),
+            endpoints,
             SocketAddress(f"{public_url.replace('http', 'ws', 1)}{PATH}"),
         )
         self.context = Context(

@@ -89,14 +89,14 @@ async def list_rooms(call: Call, query: PageQuery) -> Reply:
 @routes.get(f"{ROOMS}/{{room_id}}")
 async def get_room(call: Call, room_id: str, query: TokenQuery) -> Reply:
     """Get a room."""
-    room, there = await _seen(call, room_id, query.token)
+    room, there = await seen_room(call, room_id, query.token)
     return one("webrtc_rooms", room.id, {**_shape(call, room), "participants_count": len(there)})
 
 
 @routes.delete(f"{ROOMS}/{{room_id}}")
 async def end_room(call: Call, room_id: str, query: TokenQuery) -> Reply:
     """End a room for everybody in it."""
-    room, _ = await _seen(call, room_id, query.token)
+    room, _ = await seen_room(call, room_id, query.token)
     if not is_host(call, room, query.token):
         raise NotAllowed("Only its host ends a room.")
     await service.end_room(call.scope, room.id)
@@ -136,7 +136,7 @@ async def join_room(call: Call, room_id: str, body: JoinBody) -> Reply:
 @routes.get(f"{ROOMS}/{{room_id}}/participants")
 async def list_participants(call: Call, room_id: str, query: TokenQuery) -> Reply:
     """List who is in a room, in the order in which they came."""
-    _, there = await _seen(call, room_id, query.token)
+    _, there = await seen_room(call, room_id, query.token)
     shown = [Resource(one.id, "webrtc_participants", one) for one in there]
     return many(shown, meta={"count": len(shown)})
 
@@ -172,7 +172,7 @@ def is_host(call: Call, room: Room, token: str | None) -> bool:
     return call.service(LiveRooms).tokens.check(token, room.id, user_id).role is Role.HOST
 
 
-async def _seen(call: Call, room_id: str, token: str | None) -> tuple[Room, list[Participant]]:
+async def seen_room(call: Call, room_id: str, token: str | None) -> tuple[Room, list[Participant]]:
     """A room that the caller may see, and who is in it.
 
     Raises:
