@@ -17,14 +17,16 @@ export interface PeerOwner {
  * the other side answers in these sections. Either may offer again later; when offers cross, the impolite side's holds.
  */
 export class Peer {
-  readonly #connection: RTCPeerConnection;
+  #connection: RTCPeerConnection;
+  readonly #iceServers: RTCIceServer[];
   readonly #isPolite: boolean;
   readonly #media: LocalMedia;
   readonly #owner: PeerOwner;
-  readonly #screen: RTCRtpTransceiver[] = [];
+  #screen: RTCRtpTransceiver[] = [];
   #isOffering = false;
   #ignoresOffer = false;
   #isReady = false; // our tracks are in
+  #isAgreed = false; // an offer has been answered
   #isClosed = false;
   #work: Promise<void> = Promise.resolve();
 
@@ -32,17 +34,8 @@ export class Peer {
     this.#isPolite = isPolite;
     this.#media = media;
     this.#owner = owner;
-    this.#connection = new RTCPeerConnection({ iceServers });
-    this.#connection.onnegotiationneeded = () => this.#queue(() => this.#offer());
-    this.#connection.onicecandidate = ({ candidate }) =>
-      owner.send({ kind: 'candidate', candidate: candidate?.toJSON() ?? null });
-    this.#connection.oniceconnectionstatechange = () => {
-      if (this.#connection.iceConnectionState === 'failed') this.#connection.restartIce();
-    };
-    this.#connection.ontrack = ({ transceiver, streams }) => {
-      const stream = streams[0] ?? new MediaStream([transceiver.receiver.track]);
-      owner.stream(stream, !this.#main(transceiver.receiver.track.kind, transceiver));
-    };
+    this.#iceServers = iceServers;
+    this.#connection = this.#open();
   }
 
   /** `connected` when media can flow. */
@@ -92,6 +85,21 @@ export class Peer {
     this.#connection.close();
   }
 
+  #open(): RTCPeerConnection {
+    const connection = new RTCPeerConnection({ iceServers: this.#iceServers });
+    connection.onnegotiationneeded = () => this.#queue(() => this.#offer());
+    connection.onicecandidate = ({ candidate }) =>
+      this.#owner.send({ kind: 'candidate', candidate: candidate?.toJSON() ?? null });
+    connection.oniceconnectionstatechange = () => {
+      if (connection.iceConnectionState === 'failed') connection.restartIce();
+    };
+    connection.ontrack = ({ transceiver, streams }) => {
+      const { track } = transceiver.receiver;
+      this.#owner.stream(streams[0] ?? new MediaStream([track]), !this.#main(track.kind, transceiver));
+    };
+    return connection;
+  }
+
   #queue(work: () => Promise<void>): void {
     this.#work = this.#work
       .then(() => (this.#isClosed ? undefined : work()))
@@ -120,7 +128,9 @@ export class Peer {
       return;
     }
     if (kind === 'answer' && this.#connection.signalingState !== 'have-local-offer') return; // the second one
+    if (collides && !this.#isAgreed) this.#startOver();
     await this.#connection.setRemoteDescription({ type: kind, sdp });
+    this.#isAgreed = true;
     if (kind === 'answer') return;
     if (!this.#isReady) {
       for (const each of ['audio', 'video'] as const) this.#fill(each);
@@ -131,6 +141,14 @@ export class Peer {
       this.#isReady = true;
       this.#addScreen(); // asks for an offer of our own
     }
+  }
+
+  /** Both have called: answer. A rollback would leave our sections behind theirs, where nobody expects them. */
+  #startOver(): void {
+    this.#connection.close();
+    this.#connection = this.#open();
+    this.#screen = [];
+    this.#isReady = false;
   }
 
   async #candidate(candidate: RTCIceCandidateInit | null): Promise<void> {
