@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, bindparam, select, text
+from sqlalchemy import BigInteger, Text, bindparam, literal_column, select, text
 from sqlalchemy.sql import Executable
 
 from parley.base.ids import AppId
@@ -99,6 +99,24 @@ def _forget(dialect: DialectName) -> Executable:
     )
 
 
+def _by_number(dialect: DialectName) -> Executable:
+    # The plus keeps SQLite from taking an index of the app, here as in `_tail`.
+    of_app = literal_column("+publications.app_id") if dialect == "sqlite" else p.app_id
+    return select(p.number, p.channel, *store.STORED).where(
+        of_app == bindparam("app_id"), in_list(p.number, "numbers")
+    )
+
+
+def _tail(dialect: DialectName) -> Executable:
+    # Plain, SQLite would take the index of (app, age) and sort all of an app's messages for the last few.
+    of_app, created_at = ("+app_id", "+created_at") if dialect == "sqlite" else ("app_id", "created_at")
+    return text(
+        'SELECT number, app_id, channel, "offset", id, in_history, data FROM publications'
+        f" WHERE number > :after AND number < :below AND {of_app} = :app_id AND {created_at} > :expired"
+        " AND in_history ORDER BY number DESC LIMIT :count"
+    ).bindparams(*(bindparam(name, type_=BigInteger) for name in ("after", "below", "expired")))
+
+
 def _matches(dialect: DialectName) -> Executable:
     if dialect == "sqlite":
         number, condition = "search_index.rowid", "search_index MATCH :words"
@@ -135,24 +153,9 @@ _FOLLOWING = SystemQuery(
     .order_by(p.number)
     .limit(bindparam("count"))
 )
-_TAIL = Query(
-    select(p.number, p.app_id, p.channel, p.offset, p.id, p.in_history, p.data)
-    .where(
-        p.number > bindparam("after"),
-        p.number < bindparam("below"),
-        p.app_id == bindparam("app_id"),
-        p.created_at > bindparam("expired"),
-        p.in_history.is_(True),
-    )
-    .order_by(p.number.desc())
-    .limit(bindparam("count"))
-)
+_TAIL = Query(_tail)
 _ADD, _FORGET, _MATCHES = SystemQuery(_add), SystemQuery(_forget), Query(_matches)
-_BY_NUMBER = Query(
-    select(p.number, p.channel, *store.STORED).where(
-        p.app_id == bindparam("app_id"), in_list(p.number, "numbers")
-    )
-)
+_BY_NUMBER = Query(_by_number)
 
 
 async def horizon(database: Database) -> Horizon:
