@@ -193,13 +193,14 @@ async def _until_all_have(listeners: Sequence[AnyListener], last: dict[str, int]
                 await asyncio.sleep(0.05)
 
 
-def _judge(
+def judge(
     log: Sequence[Stored],
     publishers: Sequence[Publisher],
     listeners: Sequence[AnyListener],
     kills: int,
     longest_silence_s: float,
 ) -> Outcome:
+    """Compare what publishers were told and listeners saw with the log."""
     places = {(row.channel, row.offset): row for row in log}
     last = {
         channel: max((row.offset for row in log if row.channel == channel), default=0) for channel in CHANNELS
@@ -222,7 +223,9 @@ def _judge(
     seen = [(name, one) for listener in listeners for name, one in listener.seen.items()]
     for name, one in seen:
         out_of_order += one.decreased
-        out_of_order += sum(places[name, offset].id != id_ for offset, id_ in one.ids.items())
+        out_of_order += sum(
+            (row := places.get((name, offset))) is None or row.id != id_ for offset, id_ in one.ids.items()
+        )
     return Outcome(
         kills=kills,
         acknowledged=len(acknowledged),
@@ -296,7 +299,7 @@ async def run(database: Database, folder: Path, kills: int, seed: int) -> Outcom
             for server in servers:
                 await server.start()
             publishers, listeners, silence_s = await _talk(balancer, token, servers, kills, chance)
-    return _judge(await _read_log(settings), publishers, listeners, kills, silence_s)
+    return judge(await _read_log(settings), publishers, listeners, kills, silence_s)
 
 
 def _new_key() -> str:

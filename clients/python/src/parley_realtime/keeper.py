@@ -74,7 +74,8 @@ class Keeper:
         """When to come back, as the server said."""
         self._kick = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_leaving = False
+        self.is_leaving = False
+        """`leave` was called."""
 
     @property
     def is_running(self) -> bool:
@@ -84,7 +85,7 @@ class Keeper:
     def start(self) -> None:
         """Begin."""
         assert self._task is None
-        self._is_leaving = False
+        self.is_leaving = False
         self._renewals = 0
         self._task = asyncio.create_task(self._run(), name="parley connection")
 
@@ -101,7 +102,7 @@ class Keeper:
         task = self._task
         if task is None:
             return
-        self._is_leaving = True
+        self.is_leaving = True
         self.state = State.DISCONNECTING
         if self.link is None:
             task.cancel()
@@ -127,7 +128,7 @@ class Keeper:
             self.state = State.DISCONNECTED
             self._owner.given_up(failure)
             self._owner.hear("disconnected", Disconnected(ended.code, ended.reason, False))
-            if not self._is_leaving:
+            if not self.is_leaving:
                 self._owner.hear("error", failure)
 
     async def _keep(self) -> tuple[Ended, RealtimeError]:
@@ -141,7 +142,9 @@ class Keeper:
             if loop.time() - began > self._options.stable_after_s:
                 attempt = 0
             attempt += 1
-            delay_s = None if self._is_leaving else self._delay_s(ended, attempt)
+            if self.is_leaving:
+                return ended, ConnectionEnded("Disconnected.")
+            delay_s = self._delay_s(ended, attempt)
             if delay_s is None:
                 said = f"{ended.code or ''} {ended.reason}".strip()
                 return ended, ended.error or ConnectionEnded(f"The connection has ended: {said}.")

@@ -191,9 +191,12 @@ class Realtime:
                 return await asyncio.shield(first)
         except TimeoutError:
             await session.keeper.leave()
-            raise RequestTimeout(f"No connection in {timeout_s:g} s.") from None
+            late = RequestTimeout(f"No connection in {timeout_s:g} s.")
+            session.abandon(late)
+            raise late from None
         except asyncio.CancelledError:
             await session.keeper.leave()
+            session.abandon(ConnectionEnded("Connecting was cancelled."))
             raise
 
     async def _token_of_server(self) -> str:

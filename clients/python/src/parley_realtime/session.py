@@ -83,6 +83,12 @@ class Session:
         for subscription in self.subscriptions.values():
             subscription.ended(None)
 
+    def abandon(self, error: RealtimeError) -> None:
+        """Nobody tries to connect any more; `reconnect` finds everything as it was."""
+        for subscription in self.subscriptions.values():
+            if subscription.is_wanted:
+                subscription.given_up(error)
+
     # --- sending ------------------------------------------------------------------------------
 
     async def ask(
@@ -229,9 +235,8 @@ class Session:
         """See `Owner.given_up`."""
         self.requests.is_open = False
         self.requests.fail_all(error)
-        for subscription in self.subscriptions.values():
-            if subscription.is_wanted:
-                subscription.given_up(error)
+        if not self.keeper.is_leaving:
+            self.abandon(error)
         if self.first is not None and not self.first.done():
             self.first.set_exception(error)
             self.first.exception()  # whoever waits raises it; nobody need
