@@ -10,7 +10,7 @@ from parley.base.ids import new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
 from parley.conversations.drafts import store
-from parley.conversations.drafts.store import DraftMessage
+from parley.conversations.drafts.model import DraftMessage
 from parley.conversations.messages import access
 from parley.conversations.messages.model import MessageChange, NewMessage, moment
 from parley.conversations.messages.service import Messages

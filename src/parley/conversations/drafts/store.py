@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from parley.accounts.scope import AppScope, Change
 from parley.base.paging import Page, PageRequest
-from parley.conversations.messages.model import NewMessage
-from parley.people.model import Status
+from parley.conversations.drafts.model import DraftMessage
 from parley.store.listing import Listing, Sort
 from parley.store.query import Query
 from parley.store.rows import RowMap
@@ -19,24 +16,6 @@ from parley.store.schema import conversations as t
 
 c = t.draft_messages.c
 Reader = AppScope | Change
-
-
-class DraftMessage(msgspec.Struct, frozen=True):
-    """A message that is not sent yet."""
-
-    id: str
-    author_id: str | None
-    """None = the customer's server."""
-    context_id: str | None
-    source_id: str | None
-    body: NewMessage
-    status: Status
-    enabled: bool
-    message_id: str | None
-    """Of the message that it became."""
-    updated_by: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 _map = RowMap(DraftMessage, t.draft_messages)

@@ -6,8 +6,8 @@ from typing import Any
 
 from parley.base.paging import Page
 from parley.conversations import views
+from parley.conversations.drafts.model import DraftMessage
 from parley.conversations.drafts.service import Drafts
-from parley.conversations.drafts.store import DraftMessage
 from parley.conversations.messages.model import Details, MessageChange, NewMessage
 from parley.store.listing import read_sort
 from parley.wire.block.callers import path_text
