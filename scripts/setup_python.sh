@@ -29,7 +29,7 @@ case $1 in
 run) lock=requirements.lock ;;
 test) lock=requirements-dev.lock ;;
 esac
-wanted=$(fingerprint "$lock" pyproject.toml)
+wanted=$(fingerprint "$lock" pyproject.toml clients/python/pyproject.toml)
 if is_done "python-$1" "$wanted" && [ -x "$VENV/bin/parley" ]; then
     exit 0
 fi
@@ -40,8 +40,11 @@ say "installing Python packages from $lock"
 pip install --require-hashes -r "$lock"
 # The build backend is in the lock file, so nothing unlocked is downloaded for our own package either.
 pip install --no-deps --no-build-isolation --editable .
+if [ "$1" = test ]; then
+    pip install --no-deps --no-build-isolation --editable clients/python
+fi
 mark_done "python-$1" "$wanted"
 if [ "$1" = test ]; then
     # The larger set satisfies the smaller one.
-    mark_done python-run "$(fingerprint requirements.lock pyproject.toml)"
+    mark_done python-run "$(fingerprint requirements.lock pyproject.toml clients/python/pyproject.toml)"
 fi
