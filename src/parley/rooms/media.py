@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,7 +34,7 @@ from typing import Any, NamedTuple
 import structlog
 from msgspec import UNSET, UnsetType
 
-from parley.base.errors import Invalid, NotAllowed, StateForbids
+from parley.base.errors import StateForbids
 from parley.base.ids import new_uuid
 from parley.base.tasks import cancel_and_wait, wait_event
 from parley.media.pool import MediaPool
@@ -48,40 +47,21 @@ from parley.media.ports import (
     Source,
     TransportGone,
 )
-from parley.rooms.live import allows
 from parley.rooms.model import Participant, Room
 from parley.rooms.signals import Signal, Stream
+from parley.rooms.tracks import ANSWER_BUDGET, CLUTTER_LIMIT, MEDIUMS, RANK, affordable, check_tracks, cost
 
 log = structlog.get_logger(__name__)
 SFU = "sfu"
 """The server's participant id."""
-SECTIONS_LIMIT = 90
-"""Streams that one participant gets at most, sounds first: its answer must fit into one frame."""
 CLOSE_TIMEOUT_S = 5.0
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
 """When to look again for a stream that was announced and is not there yet; each time twice as late."""
-_MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
-_SECTION = re.compile(r"^m=(audio|video) ", re.MULTILINE)
-_SECTION_MID = re.compile(r"^a=mid:(\S+)", re.MULTILINE)
 
 
-class Medium(NamedTuple):
-    """What a track is."""
-
-    kind: str
-    """In the session description."""
-    switch: str
-    """The member of `webrtc.media` that switches it."""
-
-
-MEDIUMS: Mapping[str, Medium] = {
-    "audio": Medium("audio", "audio"),
-    "video": Medium("video", "video"),
-    "screen": Medium("video", "screen"),
-    "screen_audio": Medium("audio", "screen"),
-}
-"""A participant sends one track of each at most; those first in this table are forwarded first."""
-_RANK = {"audio": 0, "screen_audio": 1, "screen": 2, "video": 3}
+class _Carried(NamedTuple):
+    source: Source
+    cost: int
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +88,7 @@ class _Leg:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     offer_sdp: str | None = None
     """That waits for its answer."""
-    carried: dict[str, Source] = field(default_factory=dict)
+    carried: dict[str, _Carried] = field(default_factory=dict)
     """By mid; ended ones included."""
     told: dict[str, Stream] = field(default_factory=dict)
 
@@ -136,7 +116,7 @@ class RoomMedia:
         self, participant: Participant, connection: str, sdp: str, tracks: Mapping[str, str]
     ) -> None:
         """Take a participant's streams, or a change of them."""
-        self._check_tracks(sdp, tracks)
+        check_tracks(self.room, sdp, tracks)
         leg = self._leg(participant)
         async with leg.sending:
             if leg.sender is not None and leg.sender_name == connection:
@@ -188,19 +168,6 @@ class RoomMedia:
             self._tell(leg, "send", connection, "reset")
             self._look_again(but=leg)
 
-    def _check_tracks(self, sdp: str, tracks: Mapping[str, str]) -> None:
-        kinds = _kinds(sdp)
-        if len(set(tracks.values())) != len(tracks):
-            raise Invalid("There is one track of each medium at most.", field="tracks")
-        for mid, name in tracks.items():
-            medium = MEDIUMS.get(name)
-            if medium is None or not _MID.fullmatch(mid):
-                raise Invalid(f"Tracks are {', '.join(MEDIUMS)}, by mid.", field="tracks")
-            if kinds.get(mid) != medium.kind:
-                raise Invalid(f"Section {mid} of the offer is not {medium.kind}.", field="tracks")
-            if not allows(self.room, medium.switch):
-                raise NotAllowed(f"This room has no {medium.switch}.")
-
     async def _mute(self, leg: _Leg) -> None:
         """Have the engine forward what is switched on, and nothing else."""
         for mid, name in leg.tracks.items():
@@ -235,8 +202,7 @@ class RoomMedia:
             raise StateForbids("Answer the offer of the server first.")
         async with leg.receiving:
             receiver = self._receiver(leg, connection)
-            wanted = set(self._wanted(leg))
-            ended = [mid for mid, source in leg.carried.items() if source not in wanted]
+            ended = _ended(leg, self._wanted(leg))
             answer = await receiver.unsubscribe(ended, sdp)
             for mid in ended:
                 leg.carried.pop(mid, None)
@@ -288,8 +254,13 @@ class RoomMedia:
     async def _offer(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> bool:
         """Offer what is new; False when something is missing, or the answer."""
         wanted = self._wanted(leg)
-        found = await receiver.subscribe(list(wanted)[:SECTIONS_LIMIT])
-        leg.carried.update({mid: source for source, mid in found.mids.items()})
+        clutter = sum(leg.carried[mid].cost for mid in _ended(leg, wanted))
+        if clutter > CLUTTER_LIMIT:
+            self._replace_receiver(leg, receiver, connection)
+            raise TransportGone("This connection is being replaced.")
+        found = await receiver.subscribe(affordable(wanted, ANSWER_BUDGET - clutter))
+        for source, mid in found.mids.items():
+            leg.carried[mid] = _Carried(source, cost(wanted[source]))
         streams = {mid: wanted[source] for source, mid in found.mids.items()}
         if found.offer_sdp is None:
             if streams != leg.told:
@@ -304,7 +275,7 @@ class RoomMedia:
     def _wanted(self, leg: _Leg) -> dict[Source, Stream]:
         """What the others send, most important first."""
         streams = [
-            (_RANK[medium], Source(other.sender.id, mid), Stream(other.participant.id, medium))
+            (RANK[medium], Source(other.sender.id, mid), Stream(other.participant.id, medium))
             for other in self._legs.values()
             if other is not leg and other.sender is not None
             for mid, medium in other.tracks.items()
@@ -323,6 +294,12 @@ class RoomMedia:
         await cancel_and_wait([forwarder])
         if receiver is not None:
             await _close(receiver)
+
+    def _replace_receiver(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> None:
+        leg.receiver, leg.forwarder, leg.lost_receiver = None, None, connection
+        leg.offer_sdp, leg.carried, leg.told = None, {}, {}
+        self._spawn(_close(receiver))
+        self._tell(leg, "receive", connection, "reset")
 
     def _receiver_lost(self, leg: _Leg, connection: str) -> None:
         if leg.receiver is not None and leg.receiver_name == connection:
@@ -429,16 +406,8 @@ class RoomMedia:
             log.error("room_media_failed", room=self.room.id, exc_info=failure)
 
 
-def _kinds(sdp: str) -> dict[str, str]:
-    """Audio or video, by mid; what is wrong with the rest the engine says."""
-    starts = list(_SECTION.finditer(sdp))
-    kinds: dict[str, str] = {}
-    for number, start in enumerate(starts):
-        end = starts[number + 1].start() if number + 1 < len(starts) else len(sdp)
-        mid = _SECTION_MID.search(sdp, start.end(), end)
-        if mid is not None:
-            kinds[mid[1]] = start[1]
-    return kinds
+def _ended(leg: _Leg, wanted: Mapping[Source, Stream]) -> list[str]:
+    return [mid for mid, carried in leg.carried.items() if carried.source not in wanted]
 
 
 async def _close(transport: SendTransport | ReceiveTransport) -> None:

@@ -20,6 +20,7 @@ from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus
 from parley.channels.realtime.grants import Grant
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.media.pool import MediaPool
 from parley.outgoing.http import OutgoingPolicy
 from parley.server.block import RealTimeBlock
 from parley.store.core import Store
@@ -193,6 +194,7 @@ async def serving_realtime(
     bus: Bus | None = None,
     node_id: str = "node",
     limits: Limits | None = None,
+    pool: MediaPool | None = None,
 ) -> AsyncIterator[Realtime]:
     """One server process; with a bus, one of several."""
     keys = await create_keys(scope, scope.app_id, Environment.LIVE)
@@ -207,6 +209,7 @@ async def serving_realtime(
         links=SignedLinks(bytes(32)),
         webhook_policy=OutgoingPolicy(allow_private=False),
         is_alone=bus is None,  # type: ignore[arg-type]
+        pool=pool,
     )
     async with contextlib.AsyncExitStack() as stack:
         await block.start(stack)
