@@ -54,5 +54,6 @@ lock: ## Resolve the Python dependencies anew and write the lock files
 
 clean: ## Remove everything that was built or installed in this folder; data stays
 	rm -rf .venv web/node_modules src/parley/web/dist site docs/reference \
+		clients/typescript/node_modules clients/typescript/dist \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

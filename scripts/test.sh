@@ -26,6 +26,7 @@ stage format ruff format --check
 stage lint ruff check
 stage types mypy
 stage web-types npm --prefix web run --silent check
+stage client-types npm --prefix clients/typescript run --silent check
 stage docs scripts/docs.sh
 stage unit-tests pytest -q -n 2 -m "not ($MEDIA)" --junitxml="$reports/unit.xml"
 stage media-tests python -m tests.netns pytest -q -m "$MEDIA" --junitxml="$reports/media.xml"
