@@ -6,13 +6,16 @@ Everybody gets a browser of their own, because Chromium reads its fake camera fr
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.browser.chatter import FIRST_PAGE, Chatter
 from tests.browser.customer import GUEST, HOST, PARTICIPANT, PRESENTER, VIEWER, Customer, Meeting
 from tests.browser.kit import MEETING, PATIENCE_MS, VIEWPORT, KitPage
 from tests.browser.portraits import draw
@@ -28,6 +31,7 @@ DEVICES = """
     Object.defineProperty(MediaDeviceInfo.prototype, 'label', {get() { return names[this.kind]; }});
 """
 """Few pictures a second are enough here, and Chromium names its fake devices after the files they play."""
+PHONE = {"width": 390, "height": 844}
 SETTLE_MS = 1500
 """For fades and notices of the kit."""
 
@@ -54,6 +58,12 @@ class Studio:
             self._stack.push_async_callback(browser.close)
             self._browsers[name] = browser
         return self._browsers[name]
+
+    async def visit(self, address: str, name: str, **look: Any) -> Chatter:
+        """Somebody on the chat page."""
+        clip = await draw(await self.browser("painter"), name, self._folder)
+        browser = await self.browser(name, f"--use-file-for-fake-video-capture={clip}")
+        return await Chatter.open(browser, address, name, **look)
 
     async def sit_down(self, meeting: Meeting, name: str, preset: str, *, face: str = "") -> KitPage:
         """Somebody on the setup screen."""
@@ -82,7 +92,7 @@ async def start_page(studio: Studio) -> None:
     await page.click("#start")
     await expect(page.locator("#result h2")).to_be_visible()
     await page.evaluate("scrollTo(0, 0)")
-    await page.set_viewport_size({"width": 1280, "height": 1060})
+    await page.set_viewport_size({"width": 1280, "height": 1230})
     await save(page, "start")
     await context.close()
 
@@ -147,9 +157,53 @@ async def webinar(studio: Studio) -> None:
         await person.close()
 
 
+async def chat_room(studio: Studio) -> None:
+    """The demo's chat page: what was said, on a screen and on a phone, and a call."""
+    alice = await studio.visit(studio.server.url + FIRST_PAGE, "Alice")
+    await expect(alice.page.locator(".person")).to_have_count(1)
+    bob = await studio.visit(alice.page.url, "Bob")
+    carol = await studio.visit(alice.page.url, "Carol", viewport=PHONE, color_scheme="dark")
+    await expect(alice.page.locator(".person")).to_have_count(3)
+    talk = [
+        (bob, "Good morning! The new start page is ready for a last look."),
+        (bob, "Could somebody read the texts today?"),
+        (carol, "I can, right after lunch."),
+        (
+            alice,
+            "Wonderful. I have one question about the pictures:\nshall we show the call or the chat first?",
+        ),
+        (carol, "The chat. It is what people see most of the day."),
+        (alice, "Agreed, then I will change the order."),
+    ]
+    for person, text in talk:
+        await person.say(text)
+        await expect(alice.line(text.split("\n")[0]).locator(".tick, .meta").first).to_be_visible()
+    await bob.go_to("design")
+    await bob.say("Colours for the charts are in the folder.")
+    await bob.go_to("general")
+    await carol.page.get_by_label("Your status").select_option("busy", force=True)
+    await expect(alice.page.locator("[data-channel=design] .badge")).to_be_visible()
+    await expect(alice.tick("Agreed")).to_have_class(re.compile("read"))
+    await save(carol.page, "chat-phone")
+    await bob.field.press_sequentially("Then ", delay=50)
+    await expect(alice.page.locator(".typing")).to_contain_text("Bob")
+    await alice.page.screenshot(path=IMAGES / "chat-room.png")
+    await bob.field.fill("")
+
+    await bob.page.get_by_role("button", name="Start a call").click()
+    for person in (alice, carol):
+        await person.page.get_by_role("button", name="Join", exact=True).click()
+    await expect(alice.page.locator(".tile.camera")).to_have_count(2)
+    for tile in await alice.page.locator(".tile video").element_handles():
+        await alice.page.wait_for_function("each => each.videoWidth > 0", arg=tile)
+    await save(alice.page, "chat-call")
+    for person in (alice, bob, carol):
+        await person.close()
+
+
 async def main() -> None:
     """Take them all, or those scenes that were named."""
-    scenes = {"start": start_page, "call": group_call, "webinar": webinar}
+    scenes = {"start": start_page, "call": group_call, "webinar": webinar, "chat": chat_room}
     expect.set_options(timeout=PATIENCE_MS)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:

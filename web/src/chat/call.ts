@@ -31,6 +31,11 @@ export class CallView {
     return this.#room !== undefined || this.#isJoining;
   }
 
+  /** Room that one is in. */
+  get roomId(): string | undefined {
+    return this.#room?.id;
+  }
+
   /** Take part in a call. Rejects with a sentence for people. */
   async join(roomId: string, token?: string): Promise<void> {
     if (this.isOpen) {

@@ -38,6 +38,7 @@ export class Composer {
   constructor(owner: ComposerOwner) {
     this.#owner = owner;
     this.#button.disabled = true;
+    new ResizeObserver(() => this.#fit()).observe(this.element); // once it is shown, and when lines break elsewhere
   }
 
   /** Write to a channel; what was begun for another one stays there. */
@@ -81,6 +82,7 @@ export class Composer {
   #fit(): void {
     this.#button.disabled = this.#field.value.trim() === '';
     this.#field.style.height = 'auto';
-    this.#field.style.height = `${this.#field.scrollHeight}px`;
+    const borders = this.#field.offsetHeight - this.#field.clientHeight;
+    this.#field.style.height = `${this.#field.scrollHeight + borders}px`;
   }
 }

@@ -14,6 +14,8 @@ const NEAR = 60;
 export interface MessagesOwner {
   myId: string;
   nameOf(userId: string): string;
+  /** Room of the call that one is in. */
+  currentCall(): string | undefined;
   join(roomId: string): void;
   /** The newest message came into view or left it. */
   scrolled(): void;
@@ -128,7 +130,8 @@ export class Messages {
   #lineRow(thread: Thread, line: Line, isFirst: boolean): Row {
     const isOwn = line.authorId === this.#owner.myId;
     const readers = isOwn && line.state === 'sent' ? thread.readersOf(line).map((id) => this.#owner.nameOf(id)) : [];
-    const signature = JSON.stringify([line.state, isFirst, readers, line.text, line.author, line.offset]);
+    const isInCall = line.call !== undefined && line.call === this.#owner.currentCall();
+    const signature = JSON.stringify([line.state, isFirst, readers, line.text, line.author, line.offset, isInCall]);
     const make = (): HTMLElement => {
       const meta = el(
         'span',
@@ -136,7 +139,7 @@ export class Messages {
         el('time', { datetime: line.at.toISOString(), title: fullTimeOf(line.at) }, timeOf(line.at)),
         isOwn && tick(line, readers),
       );
-      const content = line.call === undefined ? withLinks(line.text) : [this.#callCard(line, line.call)];
+      const content = line.call === undefined ? withLinks(line.text) : [this.#callCard(line, line.call, isInCall)];
       return el(
         'article',
         { class: `line ${isOwn ? 'own' : ''} ${isFirst ? 'first' : ''} ${line.state}`, 'data-key': line.key },
@@ -155,14 +158,14 @@ export class Messages {
     return { key: line.key, signature, make };
   }
 
-  #callCard(line: Line, roomId: string): HTMLElement {
+  #callCard(line: Line, roomId: string, isInCall: boolean): HTMLElement {
     const who = line.authorId === this.#owner.myId ? 'You' : line.author;
     return el(
       'div',
       { class: 'call-card' },
       el('span', { class: 'call-icon' }, icon('call')),
-      el('span', {}, el('b', {}, `${who} started a call`), el('small', {}, 'Video, microphone and screen')),
-      el('button', { class: 'button primary', type: 'button', click: () => this.#owner.join(roomId) }, 'Join'),
+      el('span', {}, el('b', {}, `${who} started a call`), el('small', {}, isInCall ? 'You are in it' : 'Video, microphone and screen')),
+      !isInCall && el('button', { class: 'button primary', type: 'button', click: () => this.#owner.join(roomId) }, 'Join'),
     );
   }
 }

@@ -5,7 +5,7 @@ const LIMIT = 8;
 
 /** Make a room that any visitor of the demo may join. Rejects with a sentence for people. */
 export async function createRoom(visitor: Visitor, name: string): Promise<string> {
-  const attributes = { name, max_participants: LIMIT, settings: { topology: 'mesh' } };
+  const attributes = { name, max_participants: LIMIT };
   const response = await fetch('/v1/realtime/webrtc/rooms', {
     method: 'POST',
     headers: {

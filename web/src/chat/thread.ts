@@ -29,9 +29,15 @@ const TYPING_MS = 8_000;
 /** Own messages whose readers are asked for when a channel is opened. */
 const ASKED = 5;
 
+export interface ThreadOwner {
+  changed(): void;
+  /** Whether somebody sees the newest message of this channel. */
+  isWatched(): boolean;
+}
+
 export class Thread {
   readonly #channel: Channel<Talk>;
-  readonly #changed: () => void;
+  readonly #owner: ThreadOwner;
   readonly #me: { id: string; name: string };
   #lines = new Map<string, Line>();
   readonly #waiting = new Map<string, Line>();
@@ -51,11 +57,11 @@ export class Thread {
     readonly title: string,
     channel: Channel<Talk>,
     me: { id: string; name: string },
-    changed: () => void,
+    owner: ThreadOwner,
   ) {
     this.#channel = channel;
     this.#me = me;
-    this.#changed = changed;
+    this.#owner = owner;
     this.#seen = Number(sessionStorage.getItem(this.#seenKey) ?? -1);
     channel.on('message', (message) => this.#take(message));
     channel.on('reload', () => void this.load());
@@ -132,7 +138,7 @@ export class Thread {
     if (!hadUnread) return;
     // Without a connection nobody is told now; the next message that is read says it for this one as well.
     this.#channel.messages.markAsRead(newest.key, { upTo: true }).catch(() => undefined);
-    this.#changed();
+    this.#owner.changed();
   }
 
   /** The channel is being left: what was new is not new when one comes back. */
@@ -144,7 +150,7 @@ export class Thread {
   async #fetch(before: string | undefined): Promise<void> {
     this.isLoading = true;
     this.error = undefined;
-    this.#changed();
+    this.#owner.changed();
     try {
       await this.#channel.ready(); // which makes a channel that nobody has used yet
       const page = await this.#channel.history.fetch(before === undefined ? { limit: PAGE } : { limit: PAGE, before });
@@ -157,7 +163,7 @@ export class Thread {
       this.error = error instanceof Error ? error.message : String(error);
     } finally {
       this.isLoading = false;
-      this.#changed();
+      this.#owner.changed();
     }
   }
 
@@ -169,12 +175,12 @@ export class Thread {
       for (const id of others) this.#advance(id, line.offset);
       if (others.length > 0) break; // what is older has been read by them as well
     }
-    this.#changed();
+    this.#owner.changed();
   }
 
   async #post(line: Line): Promise<void> {
     this.#waiting.set(line.key, line);
-    this.#changed();
+    this.#owner.changed();
     const data = { text: line.text, name: line.author, call: line.call };
     try {
       const sent = await this.#channel.send({ type: 'message', data }, { client_id: line.key });
@@ -184,14 +190,14 @@ export class Thread {
     } catch {
       if (this.#waiting.has(line.key)) this.#waiting.set(line.key, { ...line, state: 'failed' });
     }
-    this.#changed();
+    this.#owner.changed();
   }
 
   #take(message: Message<Talk['message']>): void {
     const line = this.#keep(message);
     this.#typists.delete(line.authorId);
-    if (this.#isNew(line)) this.unreadFrom ??= line.offset;
-    this.#changed();
+    if (this.#isNew(line) && !this.#owner.isWatched()) this.unreadFrom ??= line.offset;
+    this.#owner.changed();
   }
 
   #keep(message: Message<Talk['message']>): Line {
@@ -225,7 +231,7 @@ export class Thread {
     const line = this.#lines.get(message_id);
     if (line === undefined) return;
     this.#advance(user_id, line.offset);
-    this.#changed();
+    this.#owner.changed();
   }
 
   #advance(userId: string, offset: number): void {
@@ -240,11 +246,11 @@ export class Thread {
     if (isTyping) {
       const timer = window.setTimeout(() => {
         this.#typists.delete(user_id);
-        this.#changed();
+        this.#owner.changed();
       }, TYPING_MS);
       this.#typists.set(user_id, { name: user_name, timer });
     }
-    this.#changed();
+    this.#owner.changed();
   }
 
   get #seenKey(): string {

@@ -45,12 +45,13 @@ export class Workspace {
     this.#visitor = visitor;
     const { user } = visitor;
     const channels = CHANNELS.map((name) => client.realtime.subscribe<Talk>(`chat:${space}:${name}`));
-    this.#threads = channels.map((channel, at) => new Thread(CHANNELS[at] ?? '', channel, user, () => this.#draw()));
+    this.#threads = channels.map((channel, at) => this.#thread(CHANNELS[at] ?? '', channel));
     this.#active = this.#threads[0] as Thread;
     this.#lobby = channels[0] as Channel<Talk>;
     this.#messages = new Messages({
       myId: user.id,
       nameOf: (id) => this.#names.get(id) ?? 'somebody',
+      currentCall: () => this.#call.roomId,
       join: (roomId) => void this.#joinCall(roomId),
       scrolled: () => this.#look(),
     });
@@ -67,6 +68,14 @@ export class Workspace {
     this.element = this.#layout();
     this.#comeIn();
     this.#show(this.#active);
+  }
+
+  #thread(title: string, channel: Channel<Talk>): Thread {
+    const thread: Thread = new Thread(title, channel, this.#visitor.user, {
+      changed: () => this.#draw(),
+      isWatched: () => thread === this.#active && this.#isLooking(),
+    });
+    return thread;
   }
 
   #layout(): HTMLElement {
@@ -136,7 +145,7 @@ export class Workspace {
     };
     return el(
       'div',
-      { class: 'self' },
+      { class: 'me' },
       avatar(user.id, user.name),
       el('span', {}, el('b', {}, user.name), el('select', { 'aria-label': 'Your status', change: choose }, ...options)),
     );
@@ -216,6 +225,9 @@ export class Workspace {
     this.#count.textContent = String(this.#members.length);
     const typing = typingText(this.#active.typing);
     if (this.#typing.textContent !== typing) this.#typing.replaceChildren(typing && el('span', {}, typing));
+    const hasUnread = this.#threads.some((thread) => thread !== this.#active && thread.unread > 0);
+    this.#menuButton.classList.toggle('has-unread', hasUnread);
+    this.#menuButton.setAttribute('aria-label', hasUnread ? 'Channels, with unread messages' : 'Channels');
     this.#callButton.hidden = this.#call.isOpen;
     this.#messages.render();
     this.#look();
@@ -235,7 +247,12 @@ export class Workspace {
   }
 
   #look(): void {
-    if (this.#messages.isAtEnd && document.visibilityState === 'visible' && document.hasFocus()) this.#active.look();
+    if (this.#isLooking()) this.#active.look();
+  }
+
+  /** Whether somebody sees the newest message. */
+  #isLooking(): boolean {
+    return this.#messages.isAtEnd && document.visibilityState === 'visible' && document.hasFocus();
   }
 
   async #startCall(): Promise<void> {
