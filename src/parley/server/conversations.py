@@ -13,6 +13,7 @@ from parley.base.signing import SignedLinks
 from parley.bus import Bus, Subscription
 from parley.channels.realtime.log import PublicationLog
 from parley.conversations.files.service import MessageFiles
+from parley.conversations.messages.expiry import handle_expiry
 from parley.conversations.services import conversation_services
 from parley.conversations.summaries.service import Summaries
 from parley.conversations.tasks.service import Tasks
@@ -86,6 +87,7 @@ class Conversations:
             Notifications(log, sources),
             WebNotifications(log, people),
         )
+        handle_expiry(store)
         self._summaries = next(one for one in made if isinstance(one, Summaries))
 
     async def start(self, stack: AsyncExitStack) -> None:
