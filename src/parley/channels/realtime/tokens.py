@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,31 @@ class ConnectionClaims(msgspec.Struct, frozen=True, kw_only=True):
     exp: int
     """Unix seconds; not accepted from then on."""
     jti: str
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """What a token says before anything of it has been checked."""
+
+    aud: Any = None
+    app: Any = None
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+def _unchecked(token: str) -> _Said | None:
+    """None for what is no token.
+
+    PyJWT looks at every character, which takes four times as long as all the rest of it: once is enough, and
+    2,000 sockets may come back in the same second.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        return _said(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
 
 
 class ConnectionTokens:
@@ -89,11 +115,8 @@ class ConnectionTokens:
     @staticmethod
     def is_one(token: str) -> bool:
         """Whether it says of itself that it is a connection token; `verify` tells whether that is so."""
-        try:
-            claims = jwt.decode(token, options={"verify_signature": False})
-        except (jwt.InvalidTokenError, ValueError):
-            return False
-        return bool(claims.get("aud") == AUDIENCE)
+        claims = _unchecked(token)
+        return claims is not None and claims.aud == AUDIENCE
 
     def verify(self, token: str) -> ConnectionClaims:
         """The claims of a token that is ours and has not expired.
@@ -101,11 +124,13 @@ class ConnectionTokens:
         Raises:
             InvalidToken: anything else.
         """
+        said = _unchecked(token)
+        if said is None or not isinstance(said.app, str):
+            raise InvalidToken("The connection token is not valid.")
         try:
-            unchecked: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
             payload: dict[str, Any] = jwt.decode(
                 token,
-                self._key_of(AppId(str(unchecked.get("app")))),
+                self._key_of(AppId(said.app)),
                 algorithms=[_ALGORITHM],
                 audience=AUDIENCE,
                 issuer=_ISSUER,
@@ -115,6 +140,8 @@ class ConnectionTokens:
             claims = msgspec.convert(payload, ConnectionClaims)
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError) as refused:
             raise InvalidToken("The connection token is not valid.") from refused
+        if claims.app != said.app:  # whose key it was checked with
+            raise InvalidToken("The connection token is not valid.")
         if claims.exp * 1000 <= to_ms(self._clock.now()):
             raise InvalidToken("The connection token has expired.")
         return claims

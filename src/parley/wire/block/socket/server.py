@@ -20,7 +20,7 @@ from parley.base.errors import Unauthenticated
 from parley.base.events import Event
 from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
-from parley.base.times import from_ms, iso_ms, to_ms
+from parley.base.times import iso_from_ms, to_ms
 from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.events import (
     ChannelSubscribed,
@@ -278,7 +278,7 @@ class BlockSockets:
             "channel": channel,
             "message_id": message_id,
             "user_id": user_id,
-            "read_at": iso_ms(from_ms(read_ms)),
+            "read_at": iso_from_ms(read_ms),
         }
         if up_to:
             frame["up_to"] = True
@@ -318,8 +318,8 @@ class BlockSockets:
             "status": member.status,
             "data": member.data,
             "connections": member.connections,
-            "joined_at": iso_ms(from_ms(member.joined_ms)),
-            "updated_at": iso_ms(from_ms(member.updated_ms)),
+            "joined_at": iso_from_ms(member.joined_ms),
+            "updated_at": iso_from_ms(member.updated_ms),
         }
 
     def subscribed(self, connection: Connection, session: Session, channel: str) -> None:
