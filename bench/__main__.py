@@ -30,6 +30,8 @@ BENCHES = (
     "store",
     "webhooks",
     "fanout",
+    "realtime_durable",
+    "realtime_sockets",
     "presence",
     "summary",
 )

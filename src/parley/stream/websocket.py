@@ -2,8 +2,8 @@
 
 uvicorn reads the request head; for an upgrade it makes an object of the class given as `ws=`, hands it the
 transport and the head again, and from then on the bytes are ours. An idle socket with a session that only
-points back measured about 3 KB of process memory, transport and topic included (`bench/fanout.py` prints it);
-see `frames` for the parser.
+points back measured about 3 KB of process memory, transport and topic included (`bench/realtime_sockets.py`
+prints what a session of the Real Time Block takes); see `frames` for the parser.
 
 Deliberately absent: permessage-deflate. It costs a compression context per socket and ends sharing one frame
 between readers.
