@@ -43,6 +43,7 @@ from parley.media.ports import (
     MediaError,
     MediaRoom,
     ReceiveTransport,
+    RoomOptions,
     SendTransport,
     Source,
     TransportGone,
@@ -54,6 +55,8 @@ from parley.rooms.tracks import ANSWER_BUDGET, CLUTTER_LIMIT, MEDIUMS, RANK, aff
 log = structlog.get_logger(__name__)
 SFU = "sfu"
 """The server's participant id."""
+MAX_BITRATE_BPS: Mapping[str, int] = {"sd": 900_000, "hd": 2_500_000, "fhd": 4_500_000}
+"""Of one participant, everything together, by the quality of the room's video."""
 CLOSE_TIMEOUT_S = 5.0
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
 """When to look again for a stream that was announced and is not there yet; each time twice as late."""
@@ -145,7 +148,8 @@ class RoomMedia:
 
     async def _open_place(self) -> MediaRoom:
         self._check_open()
-        place = await self._pool.open_room(self._media_room_id)
+        options = RoomOptions(max_bitrate_bps=MAX_BITRATE_BPS[self.room.settings.video.quality])
+        place = await self._pool.open_room(self._media_room_id, options)
         try:
             self._check_open()
         except StateForbids:

@@ -280,11 +280,13 @@ class Sfu:
             await self.homes.release(media.room.id)
 
     def _moved(self, room_id: str) -> None:
+        was_here = False
         for (app_id, known), media in list(self._rooms.items()):
             if known == room_id:
+                was_here = True
                 del self._rooms[app_id, known]
                 self._spawn(self._close(app_id, media, tells=True))
-        if self.moved is not None:
+        if not was_here and self.moved is not None:
             self.moved(room_id)
 
     @staticmethod

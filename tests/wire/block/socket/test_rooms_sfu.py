@@ -192,6 +192,23 @@ async def test_another_connection_takes_the_place_of_the_one_before(realtime: Re
     await until_turned(lambda: pool.statuses()["local"].transports == 2)
 
 
+@pytest.mark.media
+async def test_who_comes_back_hears_what_arrives_and_goes_on(realtime: Realtime, pool: MediaPool):
+    room = await make(realtime)
+    alice = await enter(realtime, room, "alice")
+    await send(alice, room)
+    await receive(alice, room)
+    before = len(realtime.block.sockets.connections)
+    await alice.cut()
+    await until_turned(lambda: len(realtime.block.sockets.connections) < before)
+    back = await realtime.connect("alice", resume=realtime.resume_of(alice))
+    told = await back.until(type="webrtc.room")
+    assert (told["action"], told["topology"], told["sfu"]) == ("sync", "sfu", {"id": "sfu"})
+    told = await back.until(type="webrtc.signal")
+    assert (told["kind"], told["connection"], told["streams"]) == ("streams", "r", {})
+    assert pool.statuses()["local"].transports == 2
+
+
 async def test_without_an_engine_a_room_says_when_to_try_again(store: Store, app_scope: AppScope):
     async with serving(store, app_scope, MediaPool({}), "node") as (realtime,):
         room = await make(realtime)

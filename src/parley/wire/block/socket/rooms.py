@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import structlog
 
-from parley.base.errors import Invalid, NotFound, ParleyError, TooMany
+from parley.base.errors import Invalid, NotFound, ParleyError, StateForbids, TooMany
 from parley.base.events import Event
 from parley.base.ids import AppId
 from parley.base.times import to_ms
@@ -98,6 +98,8 @@ class RoomSockets:
         channel = channel_of(room.id)
         await self._presence.watch(scope.app_id, channel)
         try:
+            if session.connection is not connection:
+                raise StateForbids("Another connection has resumed this session meanwhile.")
             entered = self.live.enter(
                 scope,
                 room,
