@@ -43,6 +43,12 @@ window.page = {
     return (await realtime.connect({ token, options })).user_id;
   },
 
+  /** Run an example. */
+  async run(code) {
+    const AsyncFunction = (async () => {}).constructor;
+    await new AsyncFunction('client', code)(this.client);
+  },
+
   chat(name, profile) {
     this.messages = [];
     this.channel = this.client.realtime.subscribe(name);

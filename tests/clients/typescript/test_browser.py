@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,6 +13,7 @@ from playwright.async_api import Browser
 
 from tests import netns
 from tests.browser.proxy import wire_to
+from tests.clients.typescript.conftest import PACKAGE
 from tests.clients.typescript.pages import Person, all_of, create_room, site
 from tests.clients.typescript.server import BlockServer
 from tests.media.browser import chromium, chromium_path
@@ -164,7 +166,20 @@ async def test_somebody_who_came_during_an_interruption_is_there_after_it(
         await ada.page.context.close()
 
 
-async def test_a_room_that_is_full_or_missing_is_refused_and_the_camera_let_go(open_page: Open):
+async def test_the_call_of_the_readme_does_what_it_says(open_page: Open, media_server: BlockServer):
+    (example,) = re.findall(
+        r"^```js\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    room = await create_room(media_server, "mesh")
+    ada, bob = await open_page("ada"), await open_page("bob")
+    await ada.call("join", room)
+    await bob.call("run", example.replace("room_…", room))
+    await ada.comes_to("page.state()", [{"user_id": "bob", "audio": False, "video": False, "screen": False}])
+    playing = "[...document.querySelectorAll('video')].filter(({ videoWidth }) => videoWidth > 0).length"
+    await bob.comes_to(playing, 2)
+
+
+async def test_a_room_that_does_not_exist_is_refused(open_page: Open):
     ada = await open_page("ada")
     joining = "page.client.realtime.webrtc.join({ room_id: 'room_none' })"
     refused = await ada.do(f"{joining}.catch(({{ code, status }}) => [code, status])")

@@ -1,4 +1,4 @@
-import type { Message } from 'parley-js';
+import type { Message, SearchQuery } from 'parley-js';
 import { createClient } from 'parley-js';
 import { describe, expect, test } from 'vitest';
 import { connected, fresh, newClient, world } from '../support/world.ts';
@@ -45,6 +45,21 @@ test('history comes in pages, the newest first', async () => {
     code: 'validation_error',
     status: 422,
   });
+});
+
+test('messages are found by their words, in one channel or in all', async () => {
+  const { realtime } = await connected('ada');
+  const [one, other] = [realtime.subscribe(fresh('chat:')), realtime.subscribe(fresh('chat:'))];
+  const word = fresh('word');
+  await one.send({ text: `The ${word} is here` });
+  await one.send({ text: 'and not here' });
+  await other.send({ text: `Here is the ${word} too` });
+  const found = (asked: SearchQuery) =>
+    realtime.messages.search(asked).then((page) => page.map(({ channel_id }) => channel_id));
+  await expect.poll(() => found({ query: `${word} HERE` })).toEqual([other.name, one.name]);
+  expect(await found({ query: word, channel_id: one.name })).toEqual([one.name]);
+  expect(await found({ query: word, limit: 1 })).toEqual([other.name]);
+  await expect(found({ query: '' })).rejects.toMatchObject({ code: 'validation_error' });
 });
 
 test('who has read a message, and whom it has reached, can be asked', async () => {
