@@ -37,6 +37,7 @@ def dist(tmp_path: Path) -> Path:
     script = b"console.log(1);" * 200
     files = {
         "index.html": PAGE.format("start").encode(),
+        "chat.html": PAGE.format("chat").encode(),
         "meet.html": PAGE.format("meet").encode(),
         "notices.html": b"<!doctype html><title>Third-party notices</title>",
         "favicon.svg": b"<svg/>",

@@ -88,7 +88,7 @@ export class Workspace {
       },
       el(
         'aside',
-        { class: 'sidebar', id: 'panel-menu', 'aria-label': 'Channels' },
+        { class: 'sidebar', id: 'panel-menu', 'aria-label': 'Space' },
         el('a', { class: 'brand', href: '/' }, el('img', { src: '/favicon.svg', alt: '', width: '28', height: '28' }), 'Parley'),
         el('h2', {}, 'Channels'),
         el('nav', { 'aria-label': 'Channels' }, this.#channelList),
