@@ -88,6 +88,19 @@ class Settings:
         "Let webhooks reach private and loopback addresses (never link-local ones).",
         example="no-private-webhooks",
     )
+    private_outgoing: bool = setting(
+        False,
+        "Let apps of the Real Time Block name webhooks, key sets, authorizers and text engines at private and"
+        " loopback addresses.",
+        example="private-outgoing",
+    )
+    ai_url: str = setting(
+        "",
+        "OpenAI-compatible chat endpoint for apps that want a model for their summaries and name none.",
+        example="https://llm.example.org/v1",
+    )
+    ai_model: str = setting("", "Model of that endpoint.", example="llama-3.3-70b")
+    ai_key: str = setting("", "API key of that endpoint.", example="sk-...", secret=True)
     media: bool = setting(True, "Run the media engine (Janus) as a child of this server.", example="no-media")
     janus_binary: str = setting(
         "", "Path of Janus; by default found in PATH.", example="/opt/janus/bin/janus"

@@ -45,6 +45,7 @@ from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
 from parley.server.lean import without
 from parley.server.network import media_obstacle, unknown_interfaces
+from parley.server.text_engines import ConfiguredEngines
 from parley.store.blobs import Blobs
 from parley.store.core import Store
 from parley.store.engine.sqlite import SqliteDatabase
@@ -177,21 +178,33 @@ class Parley:
         placement = Placement(bus, node_id)
         registry = self.registry = MeetingRegistry(store, pool, tokens, placement)
         self.live = RoutedMeetings(registry, bus)
-        policy = OutgoingPolicy(allow_private=settings.private_webhooks)
-        http = OutgoingHttp(policy)
+        http = OutgoingHttp(OutgoingPolicy(allow_private=settings.private_webhooks))
         stack.push_async_callback(http.close)
+        block_policy = OutgoingPolicy(allow_private=settings.private_outgoing)
+        block_http = OutgoingHttp(block_policy)
+        stack.push_async_callback(block_http.close)
+        operator_http = OutgoingHttp(OutgoingPolicy(allow_private=True))
+        stack.push_async_callback(operator_http.close)
+        engines = ConfiguredEngines(
+            block_http,
+            operator_http=operator_http,
+            url=settings.ai_url or None,
+            model=settings.ai_model or None,
+            api_key=settings.ai_key,
+        )
         signed_links = SignedLinks(
             await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
         )
         self.block = RealTimeBlock(
             store,
             bus,
-            http,
+            block_http,
             node_id,
             await ConnectionTokens.of_store(store),
             public_url=self.public_url,
             links=signed_links,
-            webhook_policy=policy,
+            webhook_policy=block_policy,
+            engines=engines,
             is_alone=not settings.redis_url,
             rate_limits=settings.rate_limits,
             pool=pool,
@@ -207,7 +220,7 @@ class Parley:
             RealtimeKitPayloads(),
             http,
             signer,
-            also=[Standard(self.block.webhook_events, store.vault)],
+            also=[Standard(self.block.webhook_events, store.vault, http=block_http)],
         )
         deliveries.register()
         demo = Demo(self.scope, tokens, bus) if settings.demo else None

@@ -26,6 +26,7 @@ from parley.channels.realtime.search.indexer import Indexer
 from parley.channels.realtime.search.service import Search
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import Typing
+from parley.conversations.ports import Engines
 from parley.conversations.threads.service import Threads
 from parley.media.pool import MediaPool
 from parley.media.turn import IceOptions
@@ -64,6 +65,7 @@ class RealTimeBlock:
         public_url: str,
         links: SignedLinks,
         webhook_policy: OutgoingPolicy,
+        engines: Engines,
         is_alone: bool,
         rate_limits: bool = True,
         pool: MediaPool | None = None,
@@ -80,6 +82,7 @@ class RealTimeBlock:
             public_url: where clients reach this server.
             links: signs links to files.
             webhook_policy: where webhooks may go.
+            engines: write summaries.
             is_alone: whether this is the only server process on the store.
             rate_limits: whether requests are counted.
             pool: forwards the media of rooms; without one only rooms of topology `mesh` have any.
@@ -113,7 +116,7 @@ class RealTimeBlock:
         self.sockets.rooms = self.rooms.sockets
         self.sockets.announce = self.rooms.sockets.announce = self.live_events.tell
         self.conversations = Conversations(
-            store, bus, self.log, self.settings, self.sockets, http, links, public_url
+            store, bus, self.log, self.settings, self.sockets, engines, links, public_url
         )
         self.sockets.activity = self.conversations.activity
         self.retention = Retention(self.settings)

@@ -14,6 +14,7 @@ from parley.bus import Bus, Subscription
 from parley.channels.realtime.log import PublicationLog
 from parley.conversations.files.service import MessageFiles
 from parley.conversations.messages.expiry import handle_expiry
+from parley.conversations.ports import Engines
 from parley.conversations.services import conversation_services
 from parley.conversations.summaries.service import Summaries
 from parley.conversations.tasks.service import Tasks
@@ -21,12 +22,10 @@ from parley.conversations.threads.service import Threads
 from parley.notifications.service import Notifications
 from parley.notifications.sources import Sources
 from parley.notifications.web import WebNotifications
-from parley.outgoing.ports import Http
 from parley.people.activity import UserActivity
 from parley.people.availability import Availabilities
 from parley.people.model import Presence
 from parley.people.service import People
-from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
 from parley.wire.block.socket.server import BlockSockets
 
@@ -44,7 +43,7 @@ class Conversations:
         log: PublicationLog,
         settings: AppSettings,
         sockets: BlockSockets,
-        http: Http,
+        engines: Engines,
         links: SignedLinks,
         public_url: str,
     ) -> None:
@@ -56,7 +55,7 @@ class Conversations:
             log: where messages are published.
             settings: of apps.
             sockets: show who is there.
-            http: reaches the text engines that apps name.
+            engines: write summaries.
             links: signs links to files.
             public_url: where people reach this server, without a slash at the end.
         """
@@ -71,7 +70,7 @@ class Conversations:
             settings,
             bus,
             people,
-            ConfiguredEngines(http),
+            engines,
             public_url=public_url,
             sources=sources,
             tasks=tasks,

@@ -287,7 +287,8 @@ class _Turn:
         }
         policy = dialect.policy
         try:
-            answer = await self._with.http.request(
+            http = dialect.http or self._with.http
+            answer = await http.request(
                 "POST", webhook.url, headers=headers, body=body, timeout_s=policy.timeout_s
             )
         except AddressRefused as refused:

@@ -17,6 +17,7 @@ from msgspec.structs import replace as replaced
 
 from parley.base.events import Event
 from parley.base.times import iso_ms, to_ms
+from parley.outgoing.ports import Http
 from parley.store.outbox import Announced
 from parley.store.secrets import Vault
 from parley.webhooks.model import BLOCK, POLICIES, REALTIMEKIT, Delivery, Policy, Webhook
@@ -32,6 +33,7 @@ class Installation:
     """`ports.Dialect` whose requests are signed with the installation's key."""
 
     name = REALTIMEKIT
+    http: Http | None = None
 
     def __init__(self, codec: PayloadCodec, signer: Signer, policy: Policy = POLICIES[REALTIMEKIT]) -> None:
         self._codec = codec
@@ -56,8 +58,15 @@ class Standard:
 
     name = BLOCK
 
-    def __init__(self, codec: EventCodec, vault: Vault, policy: Policy = POLICIES[BLOCK]) -> None:
+    def __init__(
+        self,
+        codec: EventCodec,
+        vault: Vault,
+        policy: Policy = POLICIES[BLOCK],
+        http: Http | None = None,
+    ) -> None:
         self._codec = codec
+        self.http = http
         self._vault = vault
         self.policy = policy
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from parley.base.events import Event
 from parley.base.ids import AppId, DeliveryId, WebhookId
+from parley.outgoing.ports import Http
 from parley.store.outbox import Announced
 from parley.webhooks.model import Delivery, Policy, Webhook
 
@@ -65,6 +66,10 @@ class Dialect(Protocol):
     @property
     def policy(self) -> Policy:
         """When and how often."""
+
+    @property
+    def http(self) -> Http | None:
+        """What its requests go through, where not everything may be reached; None = as all others."""
 
     def public_name(self, happened: Event) -> str | None:
         """See `PayloadCodec.public_name`."""

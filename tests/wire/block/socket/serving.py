@@ -23,6 +23,7 @@ from parley.channels.realtime.tokens import ConnectionTokens
 from parley.media.pool import MediaPool
 from parley.outgoing.http import OutgoingPolicy
 from parley.server.block import RealTimeBlock
+from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
 from parley.stream.endpoint import Limits
 from tests.stream.serving import Served, serving
@@ -208,6 +209,7 @@ async def serving_realtime(
         public_url="https://parley.example",
         links=SignedLinks(bytes(32)),
         webhook_policy=OutgoingPolicy(allow_private=False),
+        engines=ConfiguredEngines(NoHttp()),  # type: ignore[arg-type]
         is_alone=bus is None,  # type: ignore[arg-type]
         pool=pool,
     )
