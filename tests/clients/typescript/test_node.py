@@ -12,7 +12,11 @@ from tests.clients.typescript.conftest import PACKAGE, node
 from tests.clients.typescript.server import BlockServer, controls
 
 DEADLINE_S = 240.0
-SUITES = sorted(path.name for path in (PACKAGE / "test" / "server").glob("*.test.ts"))
+KILLS = {"recovery.test.ts"}
+SUITES = [
+    pytest.param(path.name, marks=[pytest.mark.faults] if path.name in KILLS else [])
+    for path in sorted((PACKAGE / "test" / "server").glob("*.test.ts"))
+]
 
 
 async def vitest(project: str, *arguments: str, **environment: str) -> None:

@@ -73,7 +73,7 @@ export class Channel<S extends Shape = Record<never, never>> {
     });
     this.#outbox = new Outbox((letter) => this.#publish(letter));
     this.presence = new Presence(this.#subscription, wiring, this.#events);
-    this.typing = new Typing(name, wiring);
+    this.typing = new Typing(this.#subscription, wiring);
     this.messages = new Receipts(this.#subscription, wiring);
     this.history = new History(this.#subscription, wiring);
   }

@@ -98,6 +98,8 @@ export class Connection extends Bus<ConnectionEvents> {
       );
       return Promise.reject(error);
     }
+    // What is left of a session whose token ran out: this may be somebody else.
+    if (this.#session !== undefined) this.#forget(new ParleyError('disconnected', 'connect() was called.'));
     this.#credentials = credentials;
     this.#options = { ...DEFAULTS, ...options };
     return this.#begin();
@@ -252,7 +254,11 @@ export class Connection extends Bus<ConnectionEvents> {
     this.#credentials
       .renewed()
       .then((token) => this.ask({ type: 'auth', token, api_key: this.#apiKey }))
-      .catch((error: unknown) => this.emit('error', asError(error)));
+      .catch((error: unknown) => {
+        // The next connection takes the new token.
+        if (!(error instanceof ParleyError && error.code === 'connection_lost'))
+          this.emit('error', asError(error));
+      });
   }
 
   #closed(code: number, reason: string): void {

@@ -1,3 +1,4 @@
+import type { Subscription } from './subscription.ts';
 import type { Wiring } from './wiring.ts';
 
 /** At most one `start` is sent within this time, and `stop` follows after as much silence, in milliseconds. */
@@ -5,14 +6,14 @@ export const TYPING_MS = 2_000;
 
 /** Telling others that the user is writing: call `start` at each key press. */
 export class Typing {
-  readonly #channel: string;
+  readonly #subscription: Subscription;
   readonly #wiring: Wiring;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
 
   /** @internal */
-  constructor(channel: string, wiring: Wiring) {
-    this.#channel = channel;
+  constructor(subscription: Subscription, wiring: Wiring) {
+    this.#subscription = subscription;
     this.#wiring = wiring;
   }
 
@@ -30,14 +31,14 @@ export class Typing {
     this.#startedAt = now;
     const { user_name, user_id: _, ...data } = user;
     const more = Object.keys(data).length > 0 ? { data } : {};
-    this.#wiring.connection.tell({ type: 'typing.start', channel: this.#channel, user_name, ...more });
+    this.#tell('typing.start', { user_name, ...more });
   }
 
   /** The user has stopped. */
   stop(): void {
     if (this.#silence === undefined) return;
     this.said();
-    this.#wiring.connection.tell({ type: 'typing.stop', channel: this.#channel });
+    this.#tell('typing.stop');
   }
 
   /** @internal The server knows already that the user has stopped. */
@@ -45,5 +46,11 @@ export class Typing {
     clearTimeout(this.#silence);
     this.#silence = undefined;
     this.#startedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Who cannot be told now need not be told later. */
+  #tell(type: string, more: Record<string, unknown> = {}): void {
+    const { name, state } = this.#subscription;
+    if (state === 'subscribed') this.#wiring.connection.tell({ type, channel: name, ...more });
   }
 }

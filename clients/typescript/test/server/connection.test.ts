@@ -104,6 +104,20 @@ describe('tokens', () => {
     await sending;
   });
 
+  test('that have expired leave nothing to the next user', async () => {
+    const { realtime } = await connected('ada', { token: userToken('ada', 2) });
+    const channel = realtime.subscribe('chat:expiry');
+    await channel.ready();
+    await next(realtime, 'error');
+    const sending = expect(channel.send({ data: 'of Ada' })).rejects.toMatchObject({ code: 'disconnected' });
+    expect(await realtime.connect({ token: userToken('bob') })).toMatchObject({
+      user_id: 'bob',
+      resumed: false,
+    });
+    await sending;
+    await channel.ready();
+  });
+
   test('can be changed by hand, but not for those of somebody else', async () => {
     const { realtime } = await connected('ada');
     const events = record(realtime, 'disconnected');
