@@ -25,6 +25,7 @@ async def test_an_example_runs(served: Served, number: int) -> None:
         "server": served.url,
         "pk_key": served.publishable,
         "sk_key": served.secret,
+        "app_id": served.app_id,
         "user_token": served.user_token("ann"),
     }
     code = compile(EXAMPLES[number], f"{README}, example {number + 1}", "exec")

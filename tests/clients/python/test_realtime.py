@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,8 +233,6 @@ async def test_after_unsubscribing_nothing_is_delivered_and_streams_end(client_o
 
 
 async def test_a_slow_reader_of_a_stream_is_told_what_it_missed(client_of: Open, name: str) -> None:
-    from dataclasses import replace
-
     client = await client_of("ann", options=replace(QUICK, buffer_limit=10))
     channel = await client.realtime.subscribe(f"chat:{name}")
     stream = channel.listen()
@@ -280,8 +279,6 @@ async def test_states_and_events_of_a_connection(client_of: Open) -> None:
 
 
 async def test_the_queue_is_bounded(client_of: Open, name: str) -> None:
-    from dataclasses import replace
-
     client = await client_of("ann", options=replace(QUICK, queue_limit=5))
     channel = await client.realtime.subscribe(f"chat:{name}")
     outcomes = await asyncio.gather(*(channel.send(n) for n in range(9)), return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -14,9 +15,10 @@ from parley_realtime import (
     Unauthorized,
     UnauthorizedChannel,
     Unreachable,
+    sign_channel,
 )
 
-from tests.clients.python.conftest import Open, Served
+from tests.clients.python.conftest import QUICK, Open, Served
 from tests.clients.python.test_realtime import heard, take
 from tests.waiting import until
 
@@ -174,21 +176,11 @@ async def test_a_long_wait_is_the_callers_decision() -> None:
 async def test_what_the_applications_server_signed_opens_a_channel(
     served: Served, customer: Client, name: str
 ) -> None:
-    """The signature is made by hand: it is what customers write."""
-    import hashlib
-    import hmac
-    from dataclasses import replace
-
-    from tests.clients.python.conftest import QUICK
-
-    channel_name = f"private:{name}"
+    channel_name = f"presence:{name}"
 
     async def authorize(socket_id: str, channel: str, user_id: str) -> dict[str, str]:
-        assert user_id == "ann"
-        text = f"{socket_id}:{channel}".encode()
-        return {
-            "auth": f"{served.app_id}:{hmac.new(served.secret.encode(), text, hashlib.sha256).hexdigest()}"
-        }
+        who = {"user_id": user_id, "user_info": {"name": "Zoë"}}
+        return sign_channel(served.secret, served.app_id, socket_id, channel, who)
 
     async with Client(
         served.url,
@@ -201,14 +193,33 @@ async def test_what_the_applications_server_signed_opens_a_channel(
         stream = channel.listen()
         await customer.publish(channel_name, "secret")
         assert [item.data for item in await take(stream, 1)] == ["secret"]
+        assert [member.data["name"] for member in await channel.presence.get_members()] == ["Zoë"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "data", "signature"),
+    [
+        ("private:team-123", None, "372a9ea5bc674475174849e8b6a3d7df4944861d4550cb556c697286b5124315"),
+        (
+            "presence:room-1",
+            {
+                "user_id": "user_123",
+                "user_info": {"name": "Alice", "avatar": "https://example.com/alice.jpg"},
+            },
+            "76e9a8450e506cdb155ac8cd7dc9e267bcbec17283c94bbc9be5f2e2697c49bf",
+        ),
+    ],
+)
+def test_signatures_are_those_of_the_specification(
+    channel: str, data: dict[str, object] | None, signature: str
+) -> None:
+    """`realtime-block.md` 13.3."""
+    made = sign_channel("sk_test_EXAMPLE0123456789", "app_1", "socket_abc123", channel, data)
+    assert made["auth"] == f"app_1:{signature}"
 
 
 @pytest.mark.parametrize("status", [200, 403])
 async def test_the_applications_server_is_asked_where_it_is(served: Served, name: str, status: int) -> None:
-    from dataclasses import replace
-
-    from tests.clients.python.conftest import QUICK
-
     asked: list[bytes] = []
 
     async def application(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -50,6 +50,7 @@ from parley_realtime.model import (
 )
 from parley_realtime.options import Options
 from parley_realtime.realtime import Realtime
+from parley_realtime.signing import sign_channel
 
 __version__ = "0.1.0"
 __all__ = [
@@ -91,4 +92,5 @@ __all__ = [
     "UnauthorizedChannel",
     "Unreachable",
     "Welcome",
+    "sign_channel",
 ]

@@ -175,7 +175,8 @@ class Channel(Twin[channel.Channel]):
         `message` and custom names (`Message`, or `Event` of a trigger), `reload` (`Reload`: read the history
         again), `presence` and `presence:sync` (all members), `presence:join`, `presence:update`,
         `presence:leave` (`Member`), `typing:start`, `typing:stop` (`Typist`), `message:read` (`ReadReceipt`),
-        `error` (why the server ended the subscription). Handlers are called one after the other.
+        `error` (why the server ended the subscription). Handlers are called one after the other; when they
+        fall far behind, messages are fetched again later, typing and read receipts are dropped.
         """
         return self._background.remover(
             self._background.call(lambda: self._twin.on(event, self._background.handler(handler)))

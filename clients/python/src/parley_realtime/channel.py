@@ -65,7 +65,8 @@ class Channel:
         `message` and custom names (`Message`, or `Event` of a trigger), `reload` (`Reload`: read the history
         again), `presence` and `presence:sync` (all members), `presence:join`, `presence:update`,
         `presence:leave` (`Member`), `typing:start`, `typing:stop` (`Typist`), `message:read` (`ReadReceipt`),
-        `error` (why the server ended the subscription). Handlers are called one after the other.
+        `error` (why the server ended the subscription). Handlers are called one after the other; when they
+        fall far behind, messages are fetched again later, typing and read receipts are dropped.
         """
         return self._subscription.handlers.add(event, handler)
 

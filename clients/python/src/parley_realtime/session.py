@@ -146,29 +146,40 @@ class Session:
             except (ConnectionLost, ConnectionEnded):
                 return  # `welcomed` says it again
 
-    async def _join(self, link: Link, subscription: Subscription) -> None:
+    async def _join(self, link: Link, subscription: Subscription, tried: asyncio.Event | None = None) -> None:
+        """Subscribe; `tried` is set after the first attempt, whatever came of it."""
+        was_joined = subscription.is_joined
+
         def answered(result: Frame) -> None:
             if link is self.link and subscription.is_wanted:
                 subscription.welcomed(result)
 
         attempt = 0
-        while subscription.is_wanted:
-            frame: dict[str, Any] = {"type": "subscribe", "channel": subscription.channel}
-            if subscription.since is not None:
-                frame["since"] = subscription.since
-            try:
-                frame |= await self._authorization(subscription.channel)
-                await self.ask_now(link, frame, answered)
-            except (ConnectionLost, ConnectionEnded):
-                return  # the next connection does it
-            except RealtimeError as refused:
-                if subscription.since is None or not isinstance(refused, _PASSING):
-                    subscription.ended(refused)
+        try:
+            while subscription.is_wanted:
+                frame: dict[str, Any] = {"type": "subscribe", "channel": subscription.channel}
+                if subscription.since is not None:
+                    frame["since"] = subscription.since
+                try:
+                    frame |= await self._authorization(subscription.channel)
+                    await self.ask_now(link, frame, answered)
+                except (ConnectionLost, ConnectionEnded):
+                    return  # the next connection does it
+                except RealtimeError as refused:
+                    if subscription.since is None or not isinstance(refused, _PASSING):
+                        subscription.ended(refused)
+                        return
+                    attempt += 1
+                    if tried is not None:
+                        tried.set()
+                    await asyncio.sleep(max(refused.retry_after or 0, backoff_s(self.options, attempt)))
+                else:
+                    if not was_joined:
+                        _enter_again(link, subscription)
                     return
-                attempt += 1
-                await asyncio.sleep(max(refused.retry_after or 0, backoff_s(self.options, attempt)))
-            else:
-                return
+        finally:
+            if tried is not None:
+                tried.set()
 
     async def _authorization(self, channel: str) -> Frame:
         """What the application's own server says of a channel."""
@@ -266,13 +277,13 @@ class Session:
 
     async def _restore(self, link: Link) -> None:
         """Subscribe to what the server does not know of (any more), then send what waits."""
-        for subscription in list(self.subscriptions.values()):
+        attempts = []
+        for subscription in self.subscriptions.values():
             if subscription.is_wanted and not subscription.is_joined:
-                await self._join(link, subscription)
-                data = subscription.entered
-                if data is not None:
-                    frame = {"type": "presence.enter", "channel": subscription.channel, "data": dict(data)}
-                    link.tell(frame)
+                tried = asyncio.Event()
+                attempts.append(tried.wait())
+                link.spawn(self._join(link, subscription, tried))
+        await asyncio.gather(*attempts)
         self._is_restored = True
         self._flush()
 
@@ -299,6 +310,13 @@ class Session:
     def _caught_up(self) -> None:
         for subscription in self.subscriptions.values():
             subscription.caught_up()
+
+
+def _enter_again(link: Link, subscription: Subscription) -> None:
+    """A session that began anew has no members: be one again."""
+    data = subscription.entered
+    if data is not None:
+        link.tell({"type": "presence.enter", "channel": subscription.channel, "data": dict(data)})
 
 
 def _receive(subscription: Subscription, kind: str, frame: Frame) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +14,8 @@ from parley_realtime.dispatch import Dispatcher, Handlers, Stream
 from parley_realtime.errors import ConnectionEnded, RealtimeError
 from parley_realtime.model import Frame, Item, Member, Reload, event_of, member_of, message_of
 from parley_realtime.tracker import Tracker, Verdict
+
+log = logging.getLogger("parley_realtime")
 
 
 class Subscription:
@@ -113,7 +116,7 @@ class Subscription:
         self.tracker = Tracker()
         self._fail_waiting(error)
         if error is not None:
-            self.emit("error", error)
+            self._dispatcher.do(partial(self.handlers.call, "error", error))
         self._end_streams(error)
 
     def _fail_waiting(self, error: RealtimeError | None) -> None:
@@ -214,14 +217,20 @@ class Subscription:
         self._dispatcher.do(hand_on)
 
     def emit(self, event: str, argument: Any) -> None:
-        """Tell handlers of something that is no publication."""
-        if self.handlers.has(event):
-            self._dispatcher.do(partial(self.handlers.call, event, argument))
+        """Tell handlers of something that is no publication; dropped when they are far behind."""
+        if not self.handlers.has(event):
+            return
+        if self._dispatcher.is_full():
+            log.warning("handlers are too slow: %s on %s was dropped", event, self.channel)
+            return
+        self._dispatcher.do(partial(self.handlers.call, event, argument))
 
     # --- members ------------------------------------------------------------------------------
 
     def presence(self, frame: Frame) -> None:
         """Take a `presence` frame."""
+        if self._dispatcher.is_full():
+            self.is_recovering = True  # subscribing again brings all members
         action = frame["action"]
         if action == "sync":
             if frame.get("part", 1) == 1:
