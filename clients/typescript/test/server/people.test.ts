@@ -167,6 +167,8 @@ describe('channels of the application', () => {
     await channel.send({ text: 'still here' });
     expect((await echo).data.text).toBe('still here');
     expect(asked).toHaveLength(1); // the session keeps what the signature opened
+    expect(await channel.history.fetch()).toMatchObject([{ data: { text: 'still here' } }]);
+    expect(asked).toHaveLength(2); // for requests it names the socket, which is another one now
   });
 
   test('stay closed when it says no', async () => {
