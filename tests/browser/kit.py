@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, Page, expect
 
 VIEWPORT = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 MEETING = "document.querySelector('rtk-meeting').meeting"
 PATIENCE_MS = 40_000.0
 """Only a failing test waits that long."""

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.chatter import FIRST_PAGE, Chatter
 from tests.browser.customer import GUEST, HOST, PARTICIPANT, PRESENTER, VIEWER, Customer, Meeting
-from tests.browser.kit import MEETING, PATIENCE_MS, VIEWPORT, KitPage
+from tests.browser.kit import MEETING, PATIENCE_MS, PHONE, VIEWPORT, KitPage
 from tests.browser.portraits import draw
 from tests.browser.server import ParleyServer
 from tests.media.browser import FLAGS, chromium_path
@@ -31,7 +31,6 @@ DEVICES = """
     Object.defineProperty(MediaDeviceInfo.prototype, 'label', {get() { return names[this.kind]; }});
 """
 """Few pictures a second are enough here, and Chromium names its fake devices after the files they play."""
-PHONE = {"width": 390, "height": 844}
 SETTLE_MS = 1500
 """For fades and notices of the kit."""
 

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.chatter import FIRST_PAGE, Chatter
 from tests.browser.conftest import Stage
-from tests.browser.kit import PATIENCE_MS
+from tests.browser.kit import PATIENCE_MS, PHONE
 from tests.browser.proxy import wire_to
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -115,6 +115,22 @@ async def test_whoever_reads_older_messages_is_not_moved_and_finds_the_way_back(
     await newest.click()
     await expect(bob.line("Something new")).to_be_in_viewport()
     await expect(newest).to_be_hidden()
+
+
+async def test_on_a_phone_the_keyboard_reaches_the_channels_and_comes_back(
+    stage: Stage, tabs: list[Chatter]
+) -> None:
+    ada = await Chatter.open(stage.browser, stage.server.url + FIRST_PAGE, "Ada", viewport=PHONE)
+    tabs.append(ada)
+    toggle = ada.page.get_by_role("button", name="Channels")
+    panel = ada.page.get_by_role("complementary", name="Space")
+    await toggle.press("Enter")
+    await expect(panel).to_be_focused()
+    await expect(toggle).to_have_attribute("aria-expanded", "true")
+    await ada.page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await expect(toggle).to_be_focused()
+    assert await ada.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.faults

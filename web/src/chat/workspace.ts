@@ -88,7 +88,7 @@ export class Workspace {
       },
       el(
         'aside',
-        { class: 'sidebar', id: 'panel-menu', 'aria-label': 'Space' },
+        { class: 'sidebar', id: 'panel-menu', tabindex: '-1', 'aria-label': 'Space' },
         el('a', { class: 'brand', href: '/' }, el('img', { src: '/favicon.svg', alt: '', width: '28', height: '28' }), 'Parley'),
         el('h2', {}, 'Channels'),
         el('nav', { 'aria-label': 'Channels' }, this.#channelList),
@@ -112,7 +112,7 @@ export class Workspace {
         this.#typing,
         this.#composer.element,
       ),
-      el('aside', { class: 'people', id: 'panel-people', 'aria-label': 'People' }, el('h2', {}, 'People'), this.#people),
+      el('aside', { class: 'people', id: 'panel-people', tabindex: '-1', 'aria-label': 'People' }, el('h2', {}, 'People'), this.#people),
     );
   }
 
@@ -157,11 +157,16 @@ export class Workspace {
     return el('button', { ...attributes, click: toggle }, ...content);
   }
 
-  /** On narrow screens: show one of the side panels over the conversation, or none. */
+  /** On narrow screens: show one of the side panels over the conversation, or none; the keyboard follows. */
   #open(panel: string): void {
+    const toggles = { menu: this.#menuButton, people: this.#peopleButton };
+    const before = this.element.dataset.panel;
     this.element.dataset.panel = panel;
-    this.#menuButton.setAttribute('aria-expanded', String(panel === 'menu'));
-    this.#peopleButton.setAttribute('aria-expanded', String(panel === 'people'));
+    for (const [name, toggle] of Object.entries(toggles)) {
+      toggle.setAttribute('aria-expanded', String(name === panel));
+      if (name === before && panel === '') toggle.focus();
+      if (name === panel) this.element.querySelector<HTMLElement>(`#panel-${panel}`)?.focus();
+    }
   }
 
   #comeIn(): void {
