@@ -116,13 +116,25 @@ def _covers(pattern: str, name: str) -> bool:
     kind = kind_of(name)
     if kind in _GUARDED and not pattern.startswith(f"{kind.value}:"):
         return False
-    if "*" not in pattern:
+    start, *rest = _cut(pattern)
+    if not rest:
         return pattern == name
-    return _glob(pattern).fullmatch(name) is not None
+    if not name.startswith(start[1]):
+        return False
+    at = len(start[1])
+    *middle, (gap, end) = rest
+    for least, literal in middle:
+        # The first place that fits is the best one: it leaves the most to what follows. A regular expression
+        # would try all the others as well, and a pattern with a hundred stars would never come to an end.
+        found = name.find(literal, at + least)
+        if found < 0:
+            return False
+        at = found + len(literal)
+    return len(name) - len(end) >= at + gap and name.endswith(end)
 
 
 @lru_cache(maxsize=1_024)
-def _glob(pattern: str) -> re.Pattern[str]:
-    # A run of stars is one star that wants more characters: written so, it cannot backtrack exponentially.
+def _cut(pattern: str) -> list[tuple[int, str]]:
+    """The literal parts of a pattern, each with the number of stars before it."""
     parts = re.split(r"(\*+)", pattern)
-    return re.compile("".join(f".{{{len(p)},}}" if p.startswith("*") else re.escape(p) for p in parts))
+    return [(0, parts[0]), *((len(parts[n]), parts[n + 1]) for n in range(1, len(parts), 2))]
