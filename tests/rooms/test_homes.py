@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,6 +33,13 @@ async def test_the_first_that_asks_is_the_home_of_all(bus: MemoryBus) -> None:
     assert await one.home("room") == await two.home("room") == await one.home("room") == "one"
     assert (one.is_here("room"), two.is_here("room")) == (True, False)
     assert await two.home("another") == "two"
+
+
+async def test_asking_twice_at_once_takes_one_lease(bus: MemoryBus) -> None:
+    one = Process(bus, "one")
+    assert await asyncio.gather(one.home("room"), one.home("room")) == ["one", "one"]
+    await one.renew()
+    assert one.moved == []
 
 
 async def test_alone_everything_is_here() -> None:

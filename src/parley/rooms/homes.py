@@ -40,6 +40,7 @@ class Homes:
         self._moved = moved
         self._held: dict[str, Lease] = {}
         self._elsewhere: dict[str, str] = {}
+        self._taking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -63,12 +64,18 @@ class Homes:
             return self.node_id
         if room_id in self._elsewhere:
             return self._elsewhere[room_id]
+        async with self._taking:  # a second lease of ours would end the first
+            return await self._take(self._bus, room_id)
+
+    async def _take(self, bus: Bus, room_id: str) -> str:
+        if room_id in self._held:
+            return self.node_id
         for _ in range(ATTEMPTS):
-            lease = await self._bus.lease(_name(room_id), LEASE, self.node_id)
+            lease = await bus.lease(_name(room_id), LEASE, self.node_id)
             if lease is not None:
                 self._held[room_id] = lease
                 return self.node_id
-            holder = await self._bus.holder_of(_name(room_id))
+            holder = await bus.holder_of(_name(room_id))
             if holder is not None:
                 self._elsewhere[room_id] = holder
                 return holder

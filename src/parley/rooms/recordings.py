@@ -107,7 +107,11 @@ class Recordings:
 
     def url(self, recording: Recording) -> str:
         """Where to get it, for the next `DOWNLOAD_TIME`."""
-        path = f"{FOLDER}/{recording.id}"
+        return self.url_of(recording.id)
+
+    def url_of(self, recording_id: str) -> str:
+        """The same, of one that is known to be there."""
+        path = f"{FOLDER}/{recording_id}"
         query = self._links.query("GET", path, self._store.clock.now() + DOWNLOAD_TIME)
         return f"{self._public_url}{path}?{query}"
 

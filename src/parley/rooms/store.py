@@ -24,6 +24,15 @@ _END = Query(
     .where(r.app_id == bindparam("app_id"), r.id == bindparam("room"), r.status == RoomStatus.OPEN.value)
     .values(status=RoomStatus.ENDED.value, ended_at=bindparam("at"))
 )
+_SET = Query(
+    update(c.rooms)
+    .where(r.app_id == bindparam("app_id"), r.id == bindparam("room"))
+    .values(
+        name=bindparam("new_name"),
+        max_participants=bindparam("new_limit"),
+        recording_enabled=bindparam("new_recording"),
+    )
+)
 
 RECORDINGS_SHOWN = 1_000
 _recordings = RowMap(Recording, c.room_recordings)
@@ -74,6 +83,15 @@ async def page(scope: AppScope, wanted: PageRequest, seen_by: str | None) -> Pag
 async def end(change: Change, room_id: str) -> bool:
     """Mark ended; False when it was already."""
     return bool(await change.run(_END, room=room_id, at=to_ms(change.now())))
+
+
+async def put(
+    change: Change, room_id: str, name: str, max_participants: int, recording_enabled: bool
+) -> None:
+    """Write what can change of a room."""
+    await change.run(
+        _SET, room=room_id, new_name=name, new_limit=max_participants, new_recording=recording_enabled
+    )
 
 
 async def insert_recording(change: Change, recording: Recording) -> None:

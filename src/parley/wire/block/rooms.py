@@ -19,6 +19,7 @@ from parley.rooms import service
 from parley.rooms.ice import servers_for
 from parley.rooms.live import LiveRooms, new_participant_id
 from parley.rooms.model import NewRoom, Participant, Role, Room, RoomStatus
+from parley.wire.block.callers import user_named
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.errors import Gone
 from parley.wire.block.fields import iso
@@ -67,7 +68,7 @@ class JoinBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.post(ROOMS, body="webrtc_room")
 async def create_room(call: Call, body: RoomBody) -> Reply:
     """Create a room; its token is the host's."""
-    created_by = _whose(call, body.created_by) if call.user or body.created_by else None
+    created_by = user_named(call, body.created_by) if call.user or body.created_by else None
     if not body.name.strip() or not storable(body.name):
         raise Invalid("A room has a name.", field="/data/attributes/name")
     given = msgspec.structs.replace(body, name=body.name.strip())
@@ -110,7 +111,7 @@ async def join_room(call: Call, room_id: str, body: JoinBody) -> Reply:
     if room.status is not RoomStatus.OPEN:
         raise Gone("This room has ended.")
     live, addresses = call.service(LiveRooms), call.service(RoomAddresses)
-    user_id = _whose(call, body.user_id)
+    user_id = user_named(call, body.user_id)
     if body.token is not None:
         role = live.tokens.check(body.token, room.id, user_id).role
     elif call.is_server or room.created_by == user_id:
@@ -195,19 +196,3 @@ async def seen_room(call: Call, room_id: str, token: str | None) -> tuple[Room, 
 def _shape(call: Call, room: Room) -> dict[str, Any]:
     base = call.service(RoomAddresses).public_url
     return {**room_shape(room), "join_url": f"{base}/rooms/{room.id}"}
-
-
-def _whose(call: Call, named: str | None) -> str:
-    """The user that a request is for.
-
-    Raises:
-        Invalid: a server has named nobody, or nobody there can be.
-        NotAllowed: a user has named another.
-    """
-    own = call.user.id if call.user is not None else None
-    user_id = named if named is not None else own
-    if user_id is None or not storable(user_id):
-        raise Invalid("Name the user.", field="/data/attributes/user_id")
-    if not call.is_server and user_id != own:
-        raise NotAllowed("A user acts for nobody else.")
-    return user_id

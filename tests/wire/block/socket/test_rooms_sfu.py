@@ -26,6 +26,8 @@ from parley.media.pool import MediaPool
 from parley.rooms import service
 from parley.rooms.model import NewRoom, Room
 from parley.store.core import Store
+from tests.browser.rooms import RoomCustomer, RoomPage, room_site
+from tests.media.browser import chromium, chromium_path
 from tests.netns import missing_network
 from tests.wire.block.socket.serving import Client, Realtime, Refused, serving_realtime, until_turned
 from tests.wire.realtimekit.client.studio import CREDENTIALS
@@ -236,6 +238,34 @@ async def test_who_is_connected_elsewhere_talks_to_the_process_with_the_media(
         assert refused.value.code == "validation_error"
         await bob.ask("webrtc.leave", room_id=room.id)
         await until_turned(lambda: pool.statuses()["local"].transports == 1)
+    await bus.close()
+
+
+@pytest.mark.media
+@pytest.mark.browser
+async def test_streams_flow_between_people_of_two_processes(
+    store: Store, app_scope: AppScope, pool: MediaPool
+):
+    if chromium_path() is None:
+        pytest.skip("chromium is not installed")
+    bus = MemoryBus()
+    async with (
+        serving(store, app_scope, pool, "first", "second", bus=bus) as processes,
+        chromium() as browser,
+        room_site() as site,
+    ):
+        room = await make(processes[0])
+        pages = []
+        for name, process in zip("abc", (*processes, processes[1]), strict=True):
+            origin = process.served.url("", "http")
+            customer = RoomCustomer(origin, process.keys.publishable, process.keys.secret)
+            pages.append(await RoomPage.open(browser, site, customer, name))
+            await pages[-1].join(room.id)
+        for page in pages:
+            await page.gets(*(other for other in pages if other is not page))
+        await pages[1].call("() => room.leave()")
+        await pages[2].shows(f"{pages[0].id}/audio", f"{pages[0].id}/video")
+        await pages[2].gets(pages[0])
     await bus.close()
 
 

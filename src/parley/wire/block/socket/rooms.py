@@ -26,7 +26,7 @@ from parley.rooms import service
 from parley.rooms.ice import servers_for
 from parley.rooms.live import LiveRooms, RoomOver, channel_of, present_of
 from parley.rooms.media import SFU
-from parley.rooms.model import Participant, Room, RoomStatus
+from parley.rooms.model import NAME_LIMIT, Participant, Room, RoomStatus
 from parley.rooms.sfu import Sfu
 from parley.rooms.signals import Signal, Signals
 from parley.stream import frames as wire
@@ -106,7 +106,7 @@ class RoomSockets:
                 admitted,
                 session.id,
                 user_id=identity.user_id,
-                name=identity.name or identity.user_id,
+                name=(identity.name or identity.user_id)[:NAME_LIMIT],
                 audio=frame.audio,
                 video=frame.video,
                 user_data=frame.user_data,

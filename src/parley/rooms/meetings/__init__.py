@@ -1,0 +1,1 @@
+"""Planned meetings, each held in a WebRTC room (`realtime-block.md` 18.15)."""
