@@ -129,3 +129,18 @@ async def test_a_signature_for_something_else_opens_nothing(realtime: Realtime, 
     with pytest.raises(Refused) as refused:
         await alice.ask("subscribe", channel="presence:room", **shown)
     assert refused.value.code == "unauthorized_channel"  # though a grant would have opened it
+
+
+async def test_what_is_said_of_somebody_away_does_not_make_them_present(
+    realtime: Realtime, clock: ManualClock
+):
+    """The news of a user's arrival came after the connection was lost, and ended the grace for ever."""
+    alice, bob = await two(realtime)
+    await alice.ask("presence.enter", channel="presence:room")
+    await alice.cut()
+    await until_turned(lambda: len(realtime.block.sockets.connections) == 1)
+    realtime.block.sockets.show_status(realtime.scope.app_id, "alice", "busy")
+    pass_time(realtime)
+    clock.advance(16)
+    pass_time(realtime)
+    assert (await bob.until(type="presence", action="leave"))["member"]["user_id"] == "alice"
