@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -47,10 +48,15 @@ class PlanSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def effective(self) -> Plan:
         """The limits that hold."""
-        base = PLANS[self.plan]
-        own = {
-            name: value
-            for name in Plan.__struct_fields__
-            if (value := getattr(self, name)) is not msgspec.UNSET
-        }
-        return msgspec.structs.replace(base, **own)
+        return _effective(self)
+
+
+@lru_cache(maxsize=1_024)
+def _effective(settings: PlanSettings) -> Plan:
+    """Asked for every message."""
+    own = {
+        name: value
+        for name in Plan.__struct_fields__
+        if (value := getattr(settings, name)) is not msgspec.UNSET
+    }
+    return msgspec.structs.replace(PLANS[settings.plan], **own)
