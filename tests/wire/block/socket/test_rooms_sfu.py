@@ -270,6 +270,29 @@ async def test_streams_flow_between_people_of_two_processes(
 
 
 @pytest.mark.media
+@pytest.mark.browser
+async def test_a_connection_full_of_ended_streams_is_replaced(
+    realtime: Realtime, monkeypatch: pytest.MonkeyPatch
+):
+    if chromium_path() is None:
+        pytest.skip("chromium is not installed")
+    monkeypatch.setattr("parley.rooms.media.CLUTTER_LIMIT", 500)  # less than one picture
+    async with chromium() as browser, room_site() as site:
+        room = await make(realtime)
+        origin = realtime.served.url("", "http")
+        customer = RoomCustomer(origin, realtime.keys.publishable, realtime.keys.secret)
+        alice, bob = [await RoomPage.open(browser, site, customer, name) for name in ("alice", "bob")]
+        for page in (alice, bob):
+            await page.join(room.id)
+        await bob.call("() => sfu.share()")
+        await alice.gets(bob, media=("audio", "video", "screen"))
+        await bob.call("() => sfu.stopSharing()")
+        await alice.page.wait_for_function("sfu.number === 3")
+        await alice.gets(bob)
+        assert await alice.streams() == {f"{bob.id}/audio", f"{bob.id}/video"}
+
+
+@pytest.mark.media
 async def test_a_room_goes_on_elsewhere_when_the_process_with_its_media_ends(
     store: Store, app_scope: AppScope, pool: MediaPool
 ):
