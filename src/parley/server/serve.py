@@ -137,6 +137,11 @@ class _Server(uvicorn.Server):
             gc.collect()
             gc.freeze()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell clients what uvicorn's own closing of their sockets could not, then stop as it does."""
+        await self._parley.block.sockets.drain()
+        await super().shutdown(sockets=sockets)
+
 
 async def print_banner(parley: Parley) -> None:
     """Tell a newcomer what to open and what to do next."""
@@ -151,7 +156,8 @@ async def print_banner(parley: Parley) -> None:
         for link in demo.links[:2]:
             say(f"    {link.role:<12}  {url}/meet#token={link.token}")
     first = parley.first_start
-    say(f"\n  RealtimeKit API {url}/client/v4")
+    say(f"\n  Real Time Block {url}/v1/realtime (keys: parley keys create --dialect block)")
+    say(f"  RealtimeKit API {url}/client/v4")
     say(f"  Account id      {first.organization_id}")
     if first.token:
         say(f"  API token       {first.token}")

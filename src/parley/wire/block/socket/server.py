@@ -352,7 +352,7 @@ class BlockSockets:
             log.exception("arrival_not_noted")
 
     def show_status(self, app_id: AppId, user_id: str, status: str) -> None:
-        """Show a user's availability wherever the user is a member over an open connection of this process."""
+        """Show a user's availability wherever the user is a member over an open connection here."""
         for session in self.sessions.of_user(app_id, user_id):
             if session.connection is None:
                 continue  # a word from it would count as being there, and end its grace
