@@ -61,6 +61,7 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("rooms", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
     ("rooms", "channels"): "participants are members of a channel; webhooks hear of them as of channels",
     ("rooms", "media"): "a room's streams go through the media port",
+    ("rooms", "people"): "meetings are seen and changed by users, or by servers for them",
     ("webhooks", "accounts"): "endpoints belong to an app; secrets are its own",
     ("webhooks", "channels"): "publications and presence are told to webhooks",
 }
@@ -70,9 +71,13 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 """The modules of a domain that other domains may import; never its `store`."""
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
-    "accounts": frozenset({"app_settings", "keys", "plans", "rates", "user_tokens"}),  # its services, one file each
+    "accounts": frozenset(
+        {"app_settings", "keys", "plans", "rates", "user_tokens"}
+    ),  # its services, one file each
     "channels": frozenset({"realtime"}),  # a domain of its own, beside the chat of meetings
-    "insight": frozenset({"answers", "digest", "prompts", "registration", "summary"}),  # functions over values
+    "insight": frozenset(
+        {"answers", "digest", "prompts", "registration", "summary"}
+    ),  # functions over values
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
     "notifications": frozenset({"sources", "views", "web"}),  # its services, one file each
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each

@@ -13,6 +13,7 @@ from parley.media.pool import MediaPool
 from parley.media.turn import IceOptions
 from parley.rooms.events import RoomEnded
 from parley.rooms.live import LiveRooms
+from parley.rooms.meetings.service import Meetings
 from parley.rooms.recordings import Recordings
 from parley.rooms.sfu import Sfu
 from parley.rooms.signals import Signals
@@ -57,7 +58,12 @@ class Rooms:
         self.sfu = Sfu(self.live, self._signals, pool, bus, node_id)
         self.sockets = RoomSockets(hub, presence, self.live, self._signals, self.sfu, ice)
         self.recordings = Recordings(store, links, public_url=public_url)
-        self.services: tuple[Any, ...] = (self.live, self.recordings, RoomAddresses(public_url, ice))
+        self.services: tuple[Any, ...] = (
+            self.live,
+            self.recordings,
+            RoomAddresses(public_url, ice),
+            Meetings(self._tokens, public_url=public_url),
+        )
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin; the stack ends it in reverse."""

@@ -41,6 +41,9 @@ from parley.outgoing.http import OutgoingPolicy
 from parley.people.activity import UserActivity
 from parley.people.availability import Availabilities
 from parley.people.service import People
+from parley.rooms.meetings.service import Meetings
+from parley.rooms.recordings import Recordings
+from parley.rooms.tokens import RoomTokens
 from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
 from parley.webhooks.endpoints import Endpoints
@@ -77,6 +80,7 @@ class Parts:
     log: PublicationLog
     bus: MemoryBus
     engines: ChosenEngines
+    room_tokens: RoomTokens
 
 
 def people_services(parts: Parts) -> Iterable[Any]:
@@ -115,7 +119,15 @@ def channels(parts: Parts) -> Iterable[Any]:
     return ChannelAccess(parts.settings, Threads(parts.log)), SocketAddress(SOCKET_URL)
 
 
-SERVICES: list[Callable[[Parts], Iterable[Any]]] = [channels, people_services, conversations]
+def meetings(parts: Parts) -> Iterable[Any]:
+    """Meetings."""
+    return (
+        Meetings(parts.room_tokens, public_url=PUBLIC_URL),
+        Recordings(parts.store, SignedLinks(bytes(32)), public_url=PUBLIC_URL),
+    )
+
+
+SERVICES: list[Callable[[Parts], Iterable[Any]]] = [channels, people_services, conversations, meetings]
 """Each gives the services of a domain."""
 
 
@@ -195,7 +207,8 @@ async def serving_block(store: Store, scope: AppScope, *, rate_limits: bool = Fa
     settings = AppSettings(store.clock)
     bus = MemoryBus()
     log = PublicationLog(store, published.extend)
-    parts = Parts(store, settings, log, bus, ChosenEngines())
+    parts = Parts(store, settings, log, bus, ChosenEngines(), RoomTokens(store))
+    await parts.room_tokens.open()
     keys = await create_keys(scope, scope.app_id, Environment.LIVE)
     services = [service for make in SERVICES for service in make(parts)]
     context = Context(

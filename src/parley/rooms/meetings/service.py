@@ -1,7 +1,7 @@
 """Use cases of meetings.
 
-A meeting is seen by its host and by the members of its conversation or group; only its host, or the customer's
-server, changes it. A meeting of ours ends with its room, and the room with the meeting.
+A meeting is seen by its host and by the members of its conversation or group; only its host, or the
+customer's server, changes it. A meeting of ours ends with its room, and the room with the meeting.
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ def _over(change: Change, meeting: Meeting) -> Meeting:
 
 
 async def _put(scope: AppScope, change: Change, before: Meeting, meeting: Meeting) -> None:
-    """Write a meeting, and what its room has of it. The meeting first: whoever ends a room does it so, too."""
+    """Write a meeting, then what its room has of it: in the order in which whoever ends a room does it."""
     await store.put(change, meeting)
     if meeting.room_id is None:
         return

@@ -35,8 +35,8 @@ c, m = invited.conversations.c, invited.conversation_members.c
 g, gu = invited.groups.c, invited.group_users.c
 _map = RowMap(Meeting, t.room_meetings)
 _INSERT = insert_numbered(t.room_meetings)
-_APP = bindparam("app_id")
-_VIEWER = bindparam("viewer")
+_APP: Any = bindparam("app_id")
+_VIEWER: Any = bindparam("viewer")
 _OF_APP = k.app_id == _APP
 _IN_CONVERSATION = exists().where(m.app_id == _APP, m.conversation_id == c.id, m.user_id == _VIEWER)
 _IN_GROUP = or_(
@@ -74,7 +74,7 @@ _CHANGEABLE = (
     *("max_participants", "is_recording", "status", "enabled", "payload", "updated_at"),
 )
 _SET = update_fields(t.room_meetings, _CHANGEABLE, _ONE)
-_NAME = bindparam("name")
+_NAME: Any = bindparam("name")
 _FIND_CONVERSATION = select(c.id).where(*_CONVERSATION, or_(c.id == _NAME, c.context_key == _NAME))
 _CONVERSATIONS = {False: Query(_FIND_CONVERSATION), True: Query(_FIND_CONVERSATION.where(_IN_CONVERSATION))}
 _FIND_GROUP = select(g.id).where(*_GROUP, g.id == _NAME)
@@ -94,7 +94,7 @@ _END_OF_ROOM = Query(
         updated_at=_AT,
     )
 )
-_KEY = bindparam("conversation_unique_id")
+_KEY: Any = bindparam("conversation_unique_id")
 _BY_KEY = select(c.id).where(c.app_id == _APP, c.context_key == _KEY).scalar_subquery()
 _ALL = Listing(
     _COLUMNS,

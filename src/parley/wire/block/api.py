@@ -12,6 +12,7 @@ from parley.wire.block import (
     files,
     health,
     history,
+    meetings,
     notifications,
     people,
     presence,
@@ -48,6 +49,7 @@ AREAS: tuple[Routes, ...] = (
     presence.routes,
     settings.routes,
     rooms.routes,
+    meetings.routes,
     recordings.routes,
 )
 

@@ -503,6 +503,48 @@ def upgrade() -> None:
     )
     op.create_index("ix_receipts_age", "receipts", ["app_id", "read_at"], unique=False)
     op.create_table(
+        "room_meetings",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("app_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("host_unique_id", sa.Text(), nullable=True),
+        sa.Column("conversation_unique_id", sa.Text(), nullable=True),
+        sa.Column("group_unique_id", sa.Text(), nullable=True),
+        sa.Column("scheduled_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("meeting_type", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("room_id", sa.Text(), nullable=True),
+        sa.Column("meeting_url", sa.Text(), nullable=True),
+        sa.Column("external_meeting_id", sa.Text(), nullable=True),
+        sa.Column("max_participants", sa.Integer(), nullable=False),
+        sa.Column("is_recording", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["app_id"], ["apps.id"], name=op.f("fk_room_meetings_app_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_room_meetings")),
+        sa.UniqueConstraint("app_id", "id", name=op.f("uq_room_meetings_app_id_id")),
+    )
+    op.create_index(
+        "ix_room_meetings_conversation", "room_meetings", ["app_id", "conversation_unique_id"], unique=False
+    )
+    op.create_index("ix_room_meetings_group", "room_meetings", ["app_id", "group_unique_id"], unique=False)
+    op.create_index("ix_room_meetings_host", "room_meetings", ["app_id", "host_unique_id"], unique=False)
+    op.create_index(
+        "ix_room_meetings_page", "room_meetings", ["app_id", "created_at", "number"], unique=False
+    )
+    op.create_index("ix_room_meetings_room", "room_meetings", ["app_id", "room_id"], unique=False)
+    op.create_table(
         "room_recordings",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("app_id", sa.Text(), nullable=False),
