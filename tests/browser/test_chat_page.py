@@ -83,10 +83,11 @@ async def test_what_is_said_elsewhere_is_counted_until_it_is_read(stage: Stage, 
     await bob.say("Blue, perhaps")
     badge = ada.page.locator("[data-channel=design] .badge")
     await expect(badge).to_have_text("2")
+    await expect(ada.page).to_have_title("(2) #general · Parley")
     await expect(bob.tick("Blue, perhaps")).to_have_attribute("aria-label", "Sent")
     await ada.go_to("design")
     await expect(ada.page.locator(".separator.unread + .line")).to_contain_text("A new colour?")
-    await expect(badge).to_have_count(0)
+    await expect(badge).to_be_hidden()
     await expect(bob.tick("A new colour?")).to_have_attribute("aria-label", "Read by Ada")
 
 

@@ -43,4 +43,6 @@ function connect(client: Client, visitor: Visitor, space: string | undefined): P
   });
 }
 
+// A link to another space, opened in this tab.
+window.addEventListener('hashchange', () => location.reload());
 void open();

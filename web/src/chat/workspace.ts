@@ -4,6 +4,7 @@ import { el } from '../common/dom';
 import { avatar } from './avatar';
 import { connectionBanner } from './banner';
 import { CallView } from './call';
+import { ChannelList } from './channels';
 import { Composer } from './composer';
 import { icon } from './icons';
 import { Messages } from './messages';
@@ -22,14 +23,13 @@ export class Workspace {
   readonly #drafts = new Map<Thread, string>();
   readonly #names = new Map<string, string>();
   #active: Thread;
-  #members: TalkMember[] = [];
   #status: Status = 'online';
   #isDrawing = false;
 
   readonly #messages: Messages;
   readonly #composer: Composer;
   readonly #call: CallView;
-  readonly #channelList = el('ul', { class: 'channels' });
+  readonly #channelList: ChannelList;
   readonly #title = el('h1', {});
   readonly #count = el('span', {});
   readonly #people = el('ul', { class: 'people-list', 'aria-label': 'People' });
@@ -48,6 +48,7 @@ export class Workspace {
     this.#threads = channels.map((channel, at) => this.#thread(CHANNELS[at] ?? '', channel));
     this.#active = this.#threads[0] as Thread;
     this.#lobby = channels[0] as Channel<Talk>;
+    this.#channelList = new ChannelList(this.#threads, (thread) => this.#show(thread));
     this.#messages = new Messages({
       myId: user.id,
       nameOf: (id) => this.#names.get(id) ?? 'somebody',
@@ -91,7 +92,7 @@ export class Workspace {
         { class: 'sidebar', id: 'panel-menu', tabindex: '-1', 'aria-label': 'Space' },
         el('a', { class: 'brand', href: '/' }, el('img', { src: '/favicon.svg', alt: '', width: '28', height: '28' }), 'Parley'),
         el('h2', {}, 'Channels'),
-        el('nav', { 'aria-label': 'Channels' }, this.#channelList),
+        el('nav', { 'aria-label': 'Channels' }, this.#channelList.element),
         this.#invitation(),
         this.#self(),
       ),
@@ -172,11 +173,7 @@ export class Workspace {
   #comeIn(): void {
     const { name, id } = this.#visitor.user;
     this.#names.set(id, name);
-    this.#lobby.on('presence', (members) => {
-      this.#members = members;
-      for (const member of members) this.#names.set(member.user_id, nameOf(member));
-      this.#draw();
-    });
+    this.#lobby.on('presence', (members) => this.#drawPeople(members));
     this.#sayStatus();
     document.addEventListener('visibilitychange', () => {
       this.#sayStatus();
@@ -189,13 +186,18 @@ export class Workspace {
   #sayStatus(): void {
     const isAway = document.hidden && this.#status === 'online';
     const said = { name: this.#visitor.user.name, status: isAway ? 'away' : this.#status };
-    // A lost connection enters again by itself, with what was said last.
-    this.#lobby.presence.update(said).then(
-      () => this.#lobby.presence.getMembers().then((members) => {
-        this.#members = members;
-        this.#draw();
-      }),
+    const { presence } = this.#lobby;
+    // After a lost connection the client enters again by itself, with what was said last.
+    presence.update(said).then(
+      () => presence.getMembers().then((members) => this.#drawPeople(members)),
     ).catch(() => undefined);
+  }
+
+  #drawPeople(members: TalkMember[]): void {
+    for (const member of members) this.#names.set(member.user_id, nameOf(member));
+    this.#people.replaceChildren(...peopleList(members, this.#visitor.user.id));
+    this.#count.textContent = String(members.length);
+    this.#draw(); // names of readers
   }
 
   #show(thread: Thread): void {
@@ -203,7 +205,6 @@ export class Workspace {
     if (thread !== this.#active) this.#active.leave();
     this.#active = thread;
     this.#title.replaceChildren(icon('hash'), thread.title);
-    document.title = `#${thread.title} · Parley`;
     this.#composer.show(thread.title, this.#drafts.get(thread) ?? '');
     this.#messages.show(thread);
     this.#open('');
@@ -225,9 +226,7 @@ export class Workspace {
     for (const { authorId, author } of this.#threads.flatMap(({ lines }) => lines)) {
       if (!this.#names.has(authorId)) this.#names.set(authorId, author);
     }
-    this.#channelList.replaceChildren(...this.#threads.map((thread) => this.#channelItem(thread)));
-    this.#people.replaceChildren(...peopleList(this.#members, this.#visitor.user.id));
-    this.#count.textContent = String(this.#members.length);
+    this.#channelList.draw(this.#active);
     const typing = typingText(this.#active.typing);
     if (this.#typing.textContent !== typing) this.#typing.replaceChildren(typing && el('span', {}, typing));
     const hasUnread = this.#threads.some((thread) => thread !== this.#active && thread.unread > 0);
@@ -236,19 +235,8 @@ export class Workspace {
     this.#callButton.hidden = this.#call.isOpen;
     this.#messages.render();
     this.#look();
-  }
-
-  #channelItem(thread: Thread): HTMLElement {
-    const isActive = thread === this.#active;
-    const unread = isActive ? 0 : thread.unread;
-    const button = el(
-      'button',
-      { type: 'button', ...(isActive && { 'aria-current': 'page' }), click: () => this.#show(thread) },
-      icon('hash'),
-      el('span', {}, thread.title),
-      unread > 0 && el('b', { class: 'badge', 'aria-label': `${unread} unread` }, unread > 99 ? '99+' : String(unread)),
-    );
-    return el('li', { 'data-channel': thread.title }, button);
+    const unread = this.#threads.reduce((count, thread) => count + thread.unread, 0);
+    document.title = `${unread > 0 ? `(${unread}) ` : ''}#${this.#active.title} · Parley`;
   }
 
   #look(): void {
