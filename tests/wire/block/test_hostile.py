@@ -1,4 +1,4 @@
-"""Whatever is sent about users, notifications, tasks, files and webhooks, we never fail on it."""
+"""Whatever is sent about users, notifications, tasks, meetings, files and webhooks, we never fail on it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from parley.wire.block import (
     files,
+    meetings,
     notifications,
     people,
     sources,
@@ -21,7 +22,7 @@ from parley.wire.block.endpoint import Endpoint
 from tests.wire.block.serving import Block
 from tests.wire.block.test_tasks import conversation
 
-AREAS = (people, notifications, web_notifications, tasks, files, sources, webhooks)
+AREAS = (people, notifications, web_notifications, tasks, meetings, files, sources, webhooks)
 ENDPOINTS = [endpoint for area in AREAS for endpoint in area.routes.endpoints]
 UUID = "0d4c1c52-2f7d-4b53-9a0f-1f6a2d3e4c55"
 PATHS = (UUID, UUID.upper(), "x", "%00", "%ED%A0%80", "..%2F..", "a'--", "%F0%9F%92%A9" * 80)
@@ -32,6 +33,8 @@ QUERIES = (
     "search=%25%5C_'&is_read=maybe",
     "after=%F0%9F%92%A9&limit=100000000000000000000",
     "action_type=complete&status=%00",
+    "scheduled_after=0001-01-01T00:00:00Z&scheduled_before=9999-12-31T23:59:59.999Z",
+    "conversation_unique_id=%F0%9F%92%A9&group_unique_id=x&host_unique_id='--",
 )
 BODIES = (
     b"",
@@ -47,6 +50,7 @@ BODIES = (
 FIELDS = (
     *("content", "title", "name", "email", "url", "description", "filename", "recipient_unique_id"),
     *("recipient_unique_ids", "payload", "status", "events", "secret", "size", "expires_at", "timezone"),
+    *("conversation_unique_id", "group_unique_id", "scheduled_at", "max_participants", "provider"),
     *("tags", "quiet_hours_start", "priority", "message_unique_id", "user_unique_id", "target_id", "active"),
 )
 VALUES: tuple[Any, ...] = (
