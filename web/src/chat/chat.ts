@@ -30,6 +30,7 @@ async function open(): Promise<void> {
     app.replaceChildren(new Workspace(client, visitor, space).element);
     return;
   }
+  document.title = 'Call · Parley';
   await connected; // a call is joined over the socket
   app.replaceChildren(roomPage(client, visitor, roomId ?? '', roomTokenOfAddress()));
 }
