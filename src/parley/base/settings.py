@@ -79,7 +79,11 @@ class Settings:
         example="a long random text",
         secret=True,
     )
-    demo: bool = setting(True, "Let the start page create demo meetings.", example="no-demo")
+    demo: bool = setting(
+        True,
+        "Let the start page create demo meetings, and let visitors into the demo chat room.",
+        example="no-demo",
+    )
     rate_limits: bool = setting(True, "Limit how often one caller may ask.", example="no-rate-limits")
     token_days: int = setting(100, "How long participant tokens work, in days.", example="7")
     chat_file_mb: int = setting(25, "Largest file in chat, in megabytes.", example="100")

@@ -255,7 +255,10 @@ async def _bearer(
     claims = context.tokens.verify(token)
     if claims.app != scope.app_id:
         raise InvalidToken("The connection token belongs to another app or environment.")
-    return User(id=claims.sub, expires_at=claims.exp, name=claims.info.get("name")), claims
+    # It opens channels; what conversations allow a user needs a user token.
+    nothing: frozenset[str] = frozenset()
+    name = claims.info.get("name")
+    return User(id=claims.sub, expires_at=claims.exp, name=name, scopes=nothing), claims
 
 
 async def _count(call: Call) -> None:
