@@ -6,7 +6,7 @@ All servers stand at once, each in a process of its own with its own subscribers
 that take turns; medians are compared. Cost is the CPU time of the server. One publisher keeps W messages
 of 120 bytes in flight: at 1 nothing can be joined, at 8 what one turn brings can. Parley is `parley serve`
 with its own protocol: each message is checked, acknowledged, and sent with its envelope. The bounds are for
-the server that stores nothing (`bench.realtime_without_disk`), as its peers store nothing (and acknowledge
+the server that stores nothing (`bench.realtime_without`), as its peers store nothing (and acknowledge
 nothing either); beside them stands the server as it is, which first stores each message (SQLite,
 synchronous=FULL). The hub alone is its sockets and hub, and nothing else.
 """

@@ -61,10 +61,10 @@ async def prepare(data: Path, users: int, database_url: str = "") -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def serve(data: Path, *flags: str, disk: bool = True) -> AsyncIterator[Server]:
-    """`parley serve` on a data folder, without media; or the same that stores no publications."""
+async def serve(data: Path, *flags: str, without: str = "") -> AsyncIterator[Server]:
+    """`parley serve` on a data folder, without media; or without a part (see `bench.realtime_without`)."""
     delivered = [str(Path(sys.executable).with_name("parley"))]
-    program = delivered if disk else [sys.executable, "-m", "bench.realtime_without_disk"]
+    program = [sys.executable, "-m", "bench.realtime_without", without] if without else delivered
     own = ("--data", str(data), "--port", "0", "--no-media", "--no-demo", "--log-level", "warning")
     async with process([*program, "serve", *own, *flags], {}, data.with_suffix(".log")) as server:
         yield server
@@ -72,13 +72,13 @@ async def serve(data: Path, *flags: str, disk: bool = True) -> AsyncIterator[Ser
 
 @contextlib.asynccontextmanager
 async def parley(
-    folder: Path, *, users: int = 1, database_url: str = "", disk: bool = True, **dialect: Any
+    folder: Path, *, users: int = 1, database_url: str = "", without: str = "", **dialect: Any
 ) -> AsyncIterator[load.Group]:
-    """A new Parley and nobody connected to it yet; without `disk`, publications are not stored."""
-    data = folder / ("parley" if disk else "parley-without-disk")
+    """A new Parley and nobody connected to it yet; `without` one of its parts."""
+    data = folder / f"parley-{without or 'whole'}"
     tokens = await prepare(data, users, database_url)
     flags = ("--database-url", database_url) if database_url else ()
-    async with serve(data, *flags, disk=disk) as server:
+    async with serve(data, *flags, without=without) as server:
         yield load.Group(server, load.Parley(tokens, **dialect))
 
 
@@ -211,7 +211,7 @@ WITHOUT_DISK = "Parley, nothing stored"
 HUB = "Parley's hub alone"
 OWN = (
     Contender(PARLEY, parley),
-    Contender(WITHOUT_DISK, lambda folder: parley(folder, disk=False)),
+    Contender(WITHOUT_DISK, lambda folder: parley(folder, without="disk")),
     Contender(HUB, lambda _: forked(hub_server)),
 )
 PEERS = (

@@ -19,7 +19,7 @@ from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import to_ms
 from parley.channels.realtime import store
-from parley.channels.realtime.model import REMEMBERED, Draft, Position, Publication, new_publication_id
+from parley.channels.realtime.model import REMEMBERED, Draft, Publication, new_publication_id
 from parley.store.core import Store
 from parley.store.errors import DatabaseUnavailable
 from parley.store.ports import Transaction
@@ -151,13 +151,13 @@ class PublicationLog:
             before = await store.known(tx, app_id, channel, own_ids, since)
         first_of: dict[tuple[str | None, str], int] = {}
         repeated: dict[int, int] = {}
-        fresh: list[int] = []
-        for number, draft in drafts.items():
+        fresh: list[int] = [] if own_ids else list(drafts)
+        for number, draft in drafts.items() if own_ids else ():
             if draft.client_id is not None:
                 key = (draft.user_id, draft.client_id)
                 if key in before:
                     offset, id_, created_ms = before[key]
-                    known = _publication(draft, Position(epoch, offset), id_, created_ms)
+                    known = _publication(draft, epoch, offset, id_, created_ms)
                     outcomes[number] = Stored(known, is_new=False)
                     continue
                 if key in first_of:
@@ -170,7 +170,7 @@ class PublicationLog:
         epoch, last = await store.take_places(tx, app_id, channel, len(fresh))
         made = []
         for place, number in enumerate(fresh, last - len(fresh) + 1):
-            one = _publication(drafts[number], Position(epoch, place), new_publication_id(place), now_ms)
+            one = _publication(drafts[number], epoch, place, new_publication_id(place), now_ms)
             outcomes[number] = Stored(one, is_new=True)
             made.append(one)
         for number, first in repeated.items():
@@ -178,12 +178,12 @@ class PublicationLog:
         return made
 
 
-def _publication(draft: Draft, place: Position, id_: str, created_ms: int) -> Publication:
+def _publication(draft: Draft, epoch: str, offset: int, id_: str, created_ms: int) -> Publication:
     return Publication(
         app_id=draft.app_id,
         channel=draft.channel,
-        epoch=place.epoch,
-        offset=place.offset,
+        epoch=epoch,
+        offset=offset,
         id=id_,
         event=draft.event,
         user_id=draft.user_id,

@@ -1,19 +1,23 @@
-"""`parley`, except that publications are kept nowhere: what durability costs is measured against this.
+"""`parley` without one of its parts, to measure what that part costs.
 
-    python -m bench.realtime_without_disk serve ...
+    python -m bench.realtime_without disk serve ...
+    python -m bench.realtime_without search serve ...
 
-Sockets, checks, answers, feeds and fan-out are those of the server; only the log does not ask the database,
-but announces at once.
+Without the disk, publications are kept nowhere: the log does not ask the database, but announces at once.
+Sockets, checks, answers, feeds and fan-out are those of the server. Without search, everything is stored, and
+the index of words does not follow.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from parley.base.ids import AppId
 from parley.base.times import to_ms
 from parley.channels.realtime import log, store
 from parley.channels.realtime.model import Draft, Position, new_publication_id
+from parley.channels.realtime.search.indexer import Indexer
 from parley.server import block, cli
 
 
@@ -52,11 +56,27 @@ class LogWithoutDisk(log.PublicationLog):
         assert isinstance(before, Position)
         place = places[key] = Position(before.epoch, before.offset + 1)
         now_ms = to_ms(self._store.clock.now())
-        one = log._publication(draft, place, new_publication_id(place.offset), now_ms)
+        id_ = new_publication_id(place.offset)
+        one = log._publication(draft, place.epoch, place.offset, id_, now_ms)
         self._announce([one])
         done.set_result(log.Stored(one, is_new=True))
 
 
-if __name__ == "__main__":
-    setattr(block, "PublicationLog", LogWithoutDisk)  # noqa: B010 - not a name that it exports
+async def _rest(indexer: Indexer) -> None:
+    """In the place of `Indexer.start`."""
+
+
+def main() -> None:
+    """The command line of `parley`, behind the name of the part."""
+    part = sys.argv.pop(1)
+    if part == "disk":
+        setattr(block, "PublicationLog", LogWithoutDisk)  # noqa: B010 - not a name that it exports
+    elif part == "search":
+        setattr(Indexer, "start", _rest)  # noqa: B010 - a method is not assigned to
+    else:
+        raise SystemExit(f"there is no part called {part!r}")
     cli.main()
+
+
+if __name__ == "__main__":
+    main()
