@@ -17,7 +17,7 @@ from parley.base.errors import NotFound
 from parley.base.times import to_ms
 from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
-from parley.channels.realtime.model import Publication, new_publication_id
+from parley.channels.realtime.model import Publication
 from parley.channels.realtime.receipts import Receipts
 from parley.channels.realtime.retention import Retention
 from parley.store.core import Store
@@ -162,10 +162,10 @@ async def test_deliveries_are_written_at_the_end(reading: Reading) -> None:
         "msg_",
         "msg_\x00",
         "msg_\ud800",
-        new_publication_id(1)[:-1] + "\ud800",
-        new_publication_id(1)[:-1] + "\x00",
-        new_publication_id(1),
-        new_publication_id(999),
+        "msg_000000000000184hqe55k" + "\ud800",
+        "msg_000000000000184hqe55k" + "\x00",
+        "msg_000000000000184hqe55kn",
+        "msg_00000000000z784hqe55kn",
         "x" * 10_000,
     ],
 )
