@@ -51,12 +51,16 @@ class PublicationEvents:
 
     async def __call__(self, tx: Transaction, publications: Sequence[Publication]) -> None:
         """Write the events of publications where they are wanted."""
-        kept = sorted((one for one in publications if _is_message(one)), key=_app_of)
-        for app_id, group in groupby(kept, key=_app_of):
+        by_app: dict[AppId, list[Publication]] = {}  # in order, as the log brings them
+        for one in publications:
+            by_app.setdefault(one.app_id, []).append(one)
+        for app_id, group in by_app.items():
             wanted = await self._interest.of(tx, app_id)
-            if wanted is None:
+            if wanted is None:  # as of most apps: no message is looked at
                 continue
-            events = [_sent(one) for one in group]
+            events = [_sent(one) for one in group if _is_message(one)]
+            if not events:
+                continue
             name = self._public_name(events[0])
             if name is not None and wanted.has(name):
                 written = await self._store.outbox.write(tx, wanted.organization_id, app_id, events)
@@ -141,10 +145,6 @@ class LiveEvents:
 
 def _is_message(one: Publication) -> bool:
     return one.in_history and (one.event == MESSAGE or kind_of(one.channel) not in _SERVER_SPEAKS)
-
-
-def _app_of(one: Publication) -> AppId:
-    return one.app_id
 
 
 def _sent(one: Publication) -> PublicationSent:
