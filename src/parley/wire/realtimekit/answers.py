@@ -51,7 +51,7 @@ class Many(msgspec.Struct, Generic[T], frozen=True):
 
 def json_answer(status: int, body: bytes, *headers: Header) -> Answer:
     """An answer of this API, success or not."""
-    request_id = new_uuid().encode()
+    request_id = new_uuid().replace("-", "").encode()
     return Answer(
         status, body, [(b"content-type", b"application/json"), (b"x-request-id", request_id), *headers]
     )
