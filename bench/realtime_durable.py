@@ -6,8 +6,8 @@
 after its commit: SQLite with synchronous=FULL, PostgreSQL with fsync and synchronous_commit. The base is the
 same server whose log asks no database (`bench.realtime_without`), in the same run, in rounds that take turns.
 CPU is that of the server's process: PostgreSQL's own is not in it, so there the clock says more. In the rows
-with a bound the index of words rests, as it is no part of publishing: it follows at its own pace, with at most
-a quarter of a core. "As delivered" it works beside the publisher, on what earlier rounds have left it.
+with a bound the index of words rests, as it is no part of publishing: it follows at its own pace, and takes a
+quarter of a core at most. "As delivered" it works beside the publisher, on what earlier rounds have left it.
 """
 
 from __future__ import annotations
