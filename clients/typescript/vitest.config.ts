@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'server',
           include: ['test/server/*.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: 60_000, // a restart of the server takes its time on a busy machine
           fileParallelism: false,
         },
       },

@@ -81,7 +81,10 @@ async def test_who_comes_back_continues_and_the_rest_left_with_the_server(tmp_pa
     async with serving(data) as server:
         back = await Peer.connect(server.url, host_token, peer_id=host.id)
         # As the official client does once it has noticed that its transports are gone.
-        await back.send_raw(pb.SocketMessage(event=Media.CREATE_TRANSPORT, id="t").SerializeToString())
+        for consuming in (False, True):
+            asked = pb.MediaCreateTransportRequest(consuming=consuming).SerializeToString()
+            frame = pb.SocketMessage(event=Media.CREATE_TRANSPORT, id=f"t{consuming}", payload=asked)
+            await back.send_raw(frame.SerializeToString())
         await back.enter(media=False)
         assert (await back.ask(Room.GET_ROOM)).room.room_uuid == session_id
         await back.close()

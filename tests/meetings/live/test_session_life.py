@@ -145,6 +145,7 @@ async def test_somebody_who_comes_back_in_time_keeps_the_session(house: House, m
     await peer.close()
     await left(house, 1)
     live = running(house, meeting)
+    await until(lambda: "" if live._idle is not None else "the session does not know that it is idle")
     assert live._idle is not None
     assert live._idle.when() - asyncio.get_running_loop().time() == pytest.approx(60, abs=5)
 
