@@ -6,17 +6,13 @@ import json
 import re
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.base.errors import Invalid
 from parley.insight.model import EMPTY
 from parley.insight.ports import DigestEntry
 from parley.insight.prompts import (
     MAX_MATERIAL_CHARS,
-    MAX_TEMPLATE_CHARS,
-    checked_template,
     fill,
     messages_block,
     previous_block,
@@ -51,12 +47,6 @@ def test_placeholders_in_values_stay_as_they_are() -> None:
 
 def test_the_material_is_added_when_a_template_forgets_it() -> None:
     assert fill("Be brief.", {"messages": "M"}, needed="messages") == "Be brief.\n\nM"
-
-
-@pytest.mark.parametrize("text", ["", "  \n", "x" * (MAX_TEMPLATE_CHARS + 1)])
-def test_unusable_templates_are_refused(text: str) -> None:
-    with pytest.raises(Invalid):
-        checked_template(text)
 
 
 def test_a_message_cannot_close_its_block() -> None:

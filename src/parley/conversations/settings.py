@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from parley.insight import prompts
 
-Template = Annotated[str, Meta(min_length=1, max_length=prompts.MAX_TEMPLATE_CHARS)]
+Template = Annotated[str, Meta(pattern=r"\S", max_length=prompts.MAX_TEMPLATE_CHARS)]
 
 
 class DigestSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from parley.base.errors import Invalid
 from parley.base.text import clean_line
 from parley.base.times import iso_ms
 from parley.insight.extract.condense import condensed
@@ -114,19 +113,6 @@ DIGEST_SCHEMA = _object(
 _ESCAPED = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>\x7f\x85\u2028\u2029"}
 """Marks of blocks, and what else some take for the end of a line."""
 _PLACEHOLDER = re.compile(r"\{\{\s*(" + "|".join(PLACEHOLDERS) + r")\s*\}\}")
-
-
-def checked_template(text: str) -> str:
-    """A template as a tenant may set it.
-
-    Raises:
-        Invalid: blank or too long.
-    """
-    if not text.strip():
-        raise Invalid("a prompt must not be blank")
-    if len(text) > MAX_TEMPLATE_CHARS:
-        raise Invalid(f"a prompt has at most {MAX_TEMPLATE_CHARS} characters")
-    return text
 
 
 def fill(template: str, values: Mapping[str, str], *, needed: str) -> str:

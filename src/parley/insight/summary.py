@@ -27,7 +27,7 @@ async def summarize(
         material: the previous summary and only the messages after it; without one, all messages.
         user_id: on whose behalf.
         user_role: of that user in the conversation.
-        template: the tenant's prompt (`prompts.checked_template`).
+        template: the tenant's prompt (at most `prompts.MAX_TEMPLATE_CHARS`).
         prompt_id: names the prompt to the engine.
 
     Raises:

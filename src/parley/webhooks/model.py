@@ -121,10 +121,6 @@ class Webhook(msgspec.Struct, frozen=True):
         limit = POLICIES[self.dialect].circuit_failures
         return limit is not None and self.failures_in_row >= limit
 
-    def wants(self, event: str) -> bool:
-        """Whether it subscribed to events of that name."""
-        return event in self.events or "*" in self.events
-
 
 class DeliveryState(StrEnum):
     """Where a delivery is."""

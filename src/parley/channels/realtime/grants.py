@@ -57,9 +57,6 @@ class Grants:
         """Whether any of them does."""
         return any(op in grant.ops and grant.covers(name) for grant in self._grants)
 
-    def __iter__(self) -> Iterable[Grant]:
-        return iter(self._grants)
-
 
 DEFAULT = ("public:*", "chat:*", "notifications:{user_id}", "inbox:{user_id}")
 """Patterns of a token that names no channels; `{user_id}` stands for the user."""

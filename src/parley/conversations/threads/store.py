@@ -153,11 +153,6 @@ _MEMBERS = Query(
     .where(m.app_id == bindparam("app_id"), in_list(m.conversation_id, "ids"))
     .order_by(m.conversation_id, m.joined_at, m.user_id)
 )
-_COUNT_MEMBERS = Query(
-    select(func.count()).where(
-        m.app_id == bindparam("app_id"), m.conversation_id == bindparam("conversation_id")
-    )
-)
 _KNOWN_USERS = Query(select(u.id).where(u.app_id == bindparam("app_id"), in_list(u.id, "ids")))
 _USER = Query(
     select(u.name, u.role_name).where(u.app_id == bindparam("app_id"), u.id == bindparam("user_id"))
@@ -327,13 +322,6 @@ async def remove_member(change: Change, conversation_id: str, user_id: str) -> N
     """Take somebody out."""
     await change.run(_REMOVE_MEMBER, conversation_id=conversation_id, user_id=user_id)
     await change.run(_FORGET_UNREAD, conversation_id=conversation_id, user_id=user_id)
-
-
-async def count_members(reader: Reader, conversation_id: str) -> int:
-    """How many are in it."""
-    row = await reader.one(_COUNT_MEMBERS, conversation_id=conversation_id)
-    assert row is not None
-    return int(row[0])
 
 
 async def members(reader: Reader, ids: Iterable[str]) -> dict[str, list[str]]:
