@@ -8,14 +8,27 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from tests.wire.block.serving import Block
+from parley.accounts.keys import NewKeys
+from tests.wire.block.serving import Person
 
 FOLDER = Path(__file__).parent
 DEADLINE_S = 60.0
+
+
+class Served(Protocol):
+    """An app on a server."""
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def keys(self) -> NewKeys: ...
+
+    def person(self, name: str) -> Person: ...
 
 
 def node() -> str:
@@ -30,7 +43,7 @@ def node() -> str:
 
 
 async def run_suite(
-    block: Block, suite: str, *, people: Sequence[str] = (), services: Sequence[str] = (), **given: Any
+    block: Served, suite: str, *, people: Sequence[str] = (), services: Sequence[str] = (), **given: Any
 ) -> Any:
     """What a suite told.
 
@@ -49,13 +62,13 @@ async def run_suite(
     return told
 
 
-async def methods_of_the_client(block: Block) -> set[str]:
+async def methods_of_the_client(block: Served) -> set[str]:
     """Every method of every service of the client."""
     return (await _run(block, "methods", (), {}))[2]
 
 
 async def _run(
-    block: Block, suite: str, people: Sequence[str], given: dict[str, Any]
+    block: Served, suite: str, people: Sequence[str], given: dict[str, Any]
 ) -> tuple[Any, set[str], set[str]]:
     named = {name: block.person(name) for name in people}
     knows = {
