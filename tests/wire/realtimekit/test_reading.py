@@ -142,7 +142,7 @@ def test_pages_are_read_leniently(query, number, size):
         (b"page_no=-1", '"page_no" must be greater than or equal to 0'),
         (b"page_no=2.5", '"page_no" must be an integer'),
         (b"page_no=two", '"page_no" must be a number'),
-        (b"per_page=inf", '"per_page" must be an integer'),
+        (b"per_page=inf", '"per_page" must be less than or equal to 2147483648'),
         (b"per_page=nan", '"per_page" must be greater than or equal to 0'),
         (b"status=OPEN", '"status" must be one of [ACTIVE, INACTIVE]'),
     ],

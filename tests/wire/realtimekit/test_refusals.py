@@ -259,6 +259,19 @@ async def test_a_storage_needs_its_keys(api: Api, storage, missing):
 
 
 @on_sqlite
+async def test_a_missing_member_is_named_with_its_whole_path_and_once(api: Api):
+    body = {"recording_config": {"realtimekit_bucket_config": {}}}
+    missing = "recording_config.realtimekit_bucket_config.enabled"
+    assert error(await api.http.post("/meetings", json=body), 400) == f'BAD_REQUEST: "{missing}" is required'
+
+
+@on_sqlite
+async def test_a_page_beyond_all_numbers_is_refused_by_name(api: Api):
+    message = error(await api.http.get("/meetings", params={"page_no": "9" * 26}), 400)
+    assert message == 'BAD_REQUEST: "page_no" must be less than or equal to 2147483648'
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("name", "message"),
     [

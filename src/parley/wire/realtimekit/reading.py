@@ -20,8 +20,8 @@ from parley.base.paging import PageRequest
 
 T = TypeVar("T")
 PAGE_SIZE, MAX_PAGE_SIZE = 25, 100
-Count = Annotated[float, Meta(ge=0, multiple_of=1)]
-"""A whole number that clients may write as `2` or `2.0`."""
+Count = Annotated[float, Meta(ge=0, le=2**31, multiple_of=1)]
+"""A whole number that clients may write as `2` or `2.0`; the limit keeps offsets within 64 bits."""
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """ISO 8601; read with `instant`."""
 
@@ -180,9 +180,9 @@ _KINDS = {
     "object": "of type object",
     "null": "null",
 }
+_MISSING = re.compile(r"Object missing required field `(.+)`")
 Explain = Callable[[str, re.Match[str]], str]
 _TEXTS: Sequence[tuple[re.Pattern[str], Explain]] = [
-    (re.compile(r"Object missing required field `(.+)`"), lambda f, m: f'"{_join(f, m[1])}" is required'),
     (re.compile(r"Expected `str` of length >= 1$"), lambda f, _: f'"{f}" is not allowed to be empty'),
     (
         re.compile(r"Expected `str` of length >= (\d+)"),
@@ -225,6 +225,10 @@ def explain(error: msgspec.ValidationError, shape: Any) -> Invalid:
     path = where[1] if where else ""
     field = path.replace("[...]", "")
     complaint = text[: where.start()] if where else text
+    missing = _MISSING.match(complaint)
+    if missing:
+        name = f"{field}.{missing[1]}" if field else missing[1]
+        return Invalid(f'"{name}" is required', field=name)
     if complaint.startswith("Invalid enum value"):
         choices = _choices(inspect.type_info(shape), re.findall(r"[^.\[\]]+|\[[^\]]*\]", path))
         if choices:
@@ -234,10 +238,6 @@ def explain(error: msgspec.ValidationError, shape: Any) -> Invalid:
         if found:
             return Invalid(words(field, found), field=field or None)
     return Invalid(f'"{field or "value"}" is invalid', field=field or None)
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _number(text: str) -> str:
