@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 
 from parley.stream.endpoint import Limits
 from parley.stream.frames import encode_text
-from parley.stream.sockets import Acceptance, Rejection, Socket, UpgradeRequest
+from parley.stream.sockets import Acceptance, Heartbeat, Rejection, Route, Socket, UpgradeRequest
 from tests.stream.serving import (
     Recorder,
     echo,
@@ -381,6 +381,51 @@ async def test_silent_peer_is_cut_off() -> None:
         assert served.counters.cut_silent == 1
 
 
+def accepting(session: Recorder, heartbeat: Heartbeat) -> Route:
+    async def route(request: UpgradeRequest) -> Acceptance:
+        return Acceptance(session, heartbeat=heartbeat)
+
+    return route
+
+
+async def test_a_silent_peer_is_closed_with_the_code_of_its_route() -> None:
+    session = Recorder()
+    async with (
+        serving({"/ws": accepting(session, Heartbeat(0.1, 0.25, 4408, "idle timeout"))}) as served,
+        raw_client(served) as client,
+    ):
+        while (seen := await client.frame()) == (PING, b""):
+            pass
+        assert seen == (CLOSE, (4408).to_bytes(2, "big") + b"idle timeout")
+        client.send(frame(CLOSE, (4408).to_bytes(2, "big")))
+        await until(lambda: "" if session.ends == [(4408, True)] else f"ended {session.ends}")
+        assert served.counters.cut_silent == 1
+
+
+async def test_a_peer_that_does_not_answer_the_close_either_is_dropped() -> None:
+    session = Recorder()
+    async with (
+        serving(
+            {"/ws": accepting(session, Heartbeat(0.1, 0.2, 4408))}, limits=Limits(close_s=0.05)
+        ) as served,
+        raw_client(served) as client,
+    ):
+        await client.ended()
+        await until(lambda: "" if session.ends == [(1006, False)] else f"ended {session.ends}")
+
+
+async def test_answers_to_pings_keep_a_peer_whatever_its_route_says() -> None:
+    session = Recorder()
+    async with (
+        serving({"/ws": accepting(session, Heartbeat(0.1, 10, 4408))}) as served,
+        raw_client(served) as client,
+    ):
+        for _ in range(4):
+            assert await client.frame() == (PING, b"")
+            client.send(frame(PONG))
+        assert session.live.is_open
+
+
 LAGGING = Limits(high_bytes=64 << 10, kernel_bytes=32 << 10)
 
 
@@ -455,7 +500,7 @@ async def test_stopping_server_sends_clients_elsewhere() -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
     assert session.ends == [(1012, True)]
-    assert len(served.endpoint.wheel) == 0
+    assert len(served.endpoint.wheel(Limits().ping_s)) == 0
 
 
 async def test_stopping_server_does_not_wait_for_a_dead_peer() -> None:

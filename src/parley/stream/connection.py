@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from time import monotonic
 from typing import Any, ClassVar, cast
 
 from parley.stream import frames
@@ -22,6 +23,8 @@ log = logging.getLogger("parley.stream")
 HANDSHAKE, OPEN, CLOSING, CLOSED = range(4)
 
 LINGER_S = 1.0
+_BEFORE_NEXT_VISIT = 0.95
+"""Of a round: silence that will be complete by then is not left to the next visit."""
 _PING = frames.encode(frames.PING, b"")
 
 
@@ -32,7 +35,8 @@ class Connection(asyncio.Protocol):
         "_close_code",
         "_close_received",
         "_close_sent",
-        "_heard",
+        "_heard_s",
+        "_heartbeat",
         "_lagging",
         "_out",
         "_reader",
@@ -54,7 +58,8 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] | None = None
         self._state = HANDSHAKE
         self._lagging = False
-        self._heard = True
+        self._heard_s = 0.0
+        self._heartbeat = self.endpoint.heartbeat
         self._close_code: int = Close.BROKEN
         self._close_sent = False
         self._close_received = False
@@ -139,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
-        self._heard = True
+        self._heard_s = monotonic()
         if self._reader is None:
             if self._state == HANDSHAKE:
                 self.head_received(data)
@@ -186,7 +191,7 @@ class Connection(asyncio.Protocol):
         self._reader = None
         if not was_opened:
             return
-        self.endpoint.wheel.leave(self)
+        self.endpoint.wheel(self._heartbeat.ping_s).leave(self)
         self.endpoint.counters.open -= 1
         clean = self._close_sent and self._close_received
         session, self._session = self._session, None
@@ -209,11 +214,7 @@ class Connection(asyncio.Protocol):
         """Once per round: check that the peer is alive, and ask again."""
         if self._state != OPEN or self._lagging:
             return  # then another timer decides
-        if not self._heard:
-            self.endpoint.counters.cut_silent += 1
-            self.abort()
-            return
-        self._heard = False
+        self._look_for_silence()
         self.write_now(_PING)
 
     # --- open
@@ -267,6 +268,22 @@ class Connection(asyncio.Protocol):
         log.error("a session failed", exc_info=error)
         self.close(Close.INTERNAL_ERROR, "internal error")
 
+    def _look_for_silence(self) -> None:
+        """End a silent connection, now or before the next visit of the wheel."""
+        left_s = self._heard_s + self._heartbeat.silent_s - monotonic()
+        if left_s <= 0:
+            self.endpoint.counters.cut_silent += 1
+            if self._heartbeat.code is None:
+                self.abort()
+            else:
+                self.close(self._heartbeat.code, self._heartbeat.reason)
+        elif self._timer is None and left_s < self._heartbeat.ping_s * _BEFORE_NEXT_VISIT:
+            self._start_timer(left_s, self._silence_due)
+
+    def _silence_due(self) -> None:
+        self._timer = None
+        self._look_for_silence()
+
     def _tell_lagging(self, behind: bool) -> None:
         if self._state != OPEN or self._session is None:
             return
@@ -283,7 +300,7 @@ class Connection(asyncio.Protocol):
         if self._transport.get_write_buffer_size() > self.endpoint.limits.cut_bytes:
             self._lagged_too_long()
 
-    # --- one timer at a time: handshake, then lag, then close
+    # --- one timer at a time: handshake, then silence or lag, then close
     # -------------------------------------------------
 
     def _start_timer(self, delay_s: float, callback: Any) -> None:

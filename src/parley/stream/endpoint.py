@@ -1,6 +1,6 @@
 """What all sockets of one listening server share.
 
-Limits, counters, routes, one ping wheel, one flush per turn.
+Limits, counters, routes, a ping wheel for each pace, one flush per turn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from parley.stream.handshake import TrustedProxies
-from parley.stream.sockets import Route
+from parley.stream.sockets import Heartbeat, Route
 from parley.stream.wheel import Wheel
 
 
@@ -26,7 +26,8 @@ class Limits:
     handshake_s: float = 10.0
     """From the request head to the route's decision; longer is answered with 503."""
     ping_s: float = 20.0
-    """Between pings. A peer of which nothing was heard for a whole round after a ping is cut off."""
+    """Between pings. A peer of which nothing was heard for two of these is cut off; a route may say otherwise
+    (`sockets.Heartbeat`)."""
     high_bytes: int = 512 << 10
     """Of unsent data in this process; more makes a peer lag until a quarter of it is left."""
     cut_bytes: int = 4 << 20
@@ -54,7 +55,7 @@ class Counters:
     cut_lagging: int = 0
     """Peers cut off because they did not catch up."""
     cut_silent: int = 0
-    """Peers cut off because they answered no ping."""
+    """Peers closed or cut off because they answered no ping."""
     messages_in: int = 0
 
 
@@ -82,8 +83,16 @@ class Endpoint:
         self.limits = limits
         self.proxies = TrustedProxies(trusted_proxies)
         self.counters = Counters()
-        self.wheel: Wheel[Connection] = Wheel(limits.ping_s, _visit)
+        self.heartbeat = Heartbeat(limits.ping_s, 2 * limits.ping_s)
+        self._wheels: dict[float, Wheel[Connection]] = {}
         self._dirty: list[Connection] = []  # each at most once, emptied every turn of the loop
+
+    def wheel(self, ping_s: float) -> Wheel[Connection]:
+        """Of all sockets that are pinged at that pace."""
+        wheel = self._wheels.get(ping_s)
+        if wheel is None:
+            wheel = self._wheels[ping_s] = Wheel(ping_s, _visit)
+        return wheel
 
     def flush_soon(self, protocol: Connection) -> None:
         """Write what it gathered at the end of this turn: one callback for all sockets, not one each."""

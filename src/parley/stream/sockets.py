@@ -126,6 +126,20 @@ class SocketSession(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a socket is kept alive, and how the silence of its peer ends."""
+
+    ping_s: float
+    """Between pings."""
+    silent_s: float
+    """Without a byte from the peer, answers to pings included; at least two pings long."""
+    code: int | None = None
+    """Closes a silent peer, which is cut off when it does not answer that either; None cuts it off at once,
+    without a word (1006)."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """A session together with what the handshake answer should say."""
 
@@ -133,6 +147,8 @@ class Acceptance:
     subprotocol: str | None = None
     """One of the offered."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    heartbeat: Heartbeat | None = None
+    """None for the server's own (`endpoint.Limits`)."""
 
 
 Route: TypeAlias = Callable[[UpgradeRequest], Awaitable["SocketSession | Acceptance | Rejection"]]

@@ -149,7 +149,8 @@ class WebSocketProtocol(Connection):
         self._transport.set_write_buffer_limits(high=limits.high_bytes)
         counters.opened += 1
         counters.open += 1
-        self.endpoint.wheel.join(self)
+        self._heartbeat = accepted.heartbeat or self.endpoint.heartbeat
+        self.endpoint.wheel(self._heartbeat.ping_s).join(self)
         self._transport.write(answer)
         try:
             accepted.session.opened(self)
