@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -103,25 +104,40 @@ def test_a_listed_network_is_allowed_and_its_neighbours_are_not() -> None:
     assert not policy.allows(ip_address("10.2.0.1"))
 
 
+INWARD = [
+    "127.0.0.1",
+    "localhost",
+    "localhost.",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "user:secret@127.0.0.1",
+    "\uff11\uff12\uff17.0.0.1",
+]
+
+
+@pytest.mark.parametrize("host", INWARD)
+def test_no_spelling_of_the_loopback_is_written_down(host: str) -> None:
+    name = urlsplit(f"http://{host}:80/").hostname
+    assert name is not None
+    assert not PUBLIC_ONLY.allows_host(name)
+    assert ANY.allows_host(name)
+
+
 @pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "localhost",
-        "localhost.",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "0177.0.0.1",
-        "127.1",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[0:0:0:0:0:ffff:127.0.0.1]",
-        "user:secret@127.0.0.1",
-        "\uff11\uff12\uff17.0.0.1",
-    ],
+    "host", ["hooks.example", "1.1.1.1", "2606:4700:4700::1111", "a" * 70, "127.0.0.1.example"]
 )
+def test_names_are_looked_at_when_they_are_used(host: str) -> None:
+    assert PUBLIC_ONLY.allows_host(host)
+
+
+@pytest.mark.parametrize("host", INWARD)
 async def test_no_spelling_of_the_loopback_gets_through(endpoint: Receiver, host: str) -> None:
     port = endpoint.url.split(":")[2].split("/")[0]
     async with client(PUBLIC_ONLY) as http:

@@ -34,7 +34,7 @@ class AiSettings(msgspec.Struct, frozen=True, kw_only=True):
     provider: Literal["extractive", "http"] = "extractive"
     url: Annotated[str, Meta(max_length=2_000)] | None = None
     """Of a chat-completions endpoint."""
-    model: Annotated[str, Meta(max_length=200)] | None = None
+    model: Annotated[str, Meta(pattern=r"\S", max_length=200)] | None = None
 
 
 DIGEST, PROMPTS, AI = "digest", "prompts", "ai"

@@ -51,11 +51,14 @@ NEVER = tuple(
     )
 )
 """Refused whatever the policy says."""
+_LOCAL_NAMES = ("localhost", "localhost.localdomain")
 _NAT64 = IPv6Network("64:ff9b::/96")
 DNS_THREADS = 32
 """Of our own: a name server that does not answer must not take the threads in which commits run."""
 IDLE_CONNECTION_S = 15.0
 MAX_BODY_BYTES = 64 * 1024
+NOT_PUBLIC = "This server calls public addresses only (its operator can allow others: --private-outgoing)."
+"""Says why a URL that a customer wrote down is refused."""
 _REFUSED = "the address is not allowed by the outgoing policy"
 
 
@@ -71,6 +74,21 @@ class OutgoingPolicy:
     def allows(self, address: Address) -> bool:
         """Whether a connection to that address may be opened."""
         return all(self._allows(one) for one in _meanings(address))
+
+    def allows_host(self, host: str) -> bool:
+        """Whether a URL with that host may be written down.
+
+        A number is looked at, in every spelling that resolvers take (`127.1`, `0x7f000001`). What a name
+        stands for can change: that is looked at for each connection.
+        """
+        host = host.rstrip(".")
+        if host in _LOCAL_NAMES or host.endswith(".localhost"):
+            host = "127.0.0.1"
+        try:
+            found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            return True
+        return all(self.allows(ip_address(str(one[4][0]).partition("%")[0])) for one in found)
 
     def _allows(self, address: Address) -> bool:
         if any(address in network for network in NEVER):

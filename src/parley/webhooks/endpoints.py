@@ -6,7 +6,6 @@ import base64
 import secrets
 from collections.abc import Collection
 from datetime import timedelta
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +15,7 @@ from parley.base.errors import Conflict, Invalid, NotFound
 from parley.base.ids import DeliveryId, WebhookId, new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.base.text import storable
-from parley.outgoing.http import OutgoingPolicy
+from parley.outgoing.http import NOT_PUBLIC, OutgoingPolicy
 from parley.webhooks import store
 from parley.webhooks.dialects import PREFIX, envelope, seal_secret, secrets_of, with_secret
 from parley.webhooks.events import WebhooksChanged
@@ -32,7 +31,6 @@ OLD_SECRET_SIGNS = timedelta(hours=24)
 URL_LIMIT = 2048
 TEST_EVENT = "webhook.test"
 _ALL = "*"
-_LOCAL_NAMES = ("localhost", "localhost.localdomain")
 
 
 class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +62,7 @@ class Endpoints:
             policy: where requests may go; addresses that it refuses are refused when they are written down.
         """
         self._names = frozenset(event_names)
-        self._policy = policy
+        self.policy = policy
 
     async def create(self, scope: AppScope, given: EndpointChange, *, needs_tls: bool) -> Shown:
         """Subscribe an endpoint; it hears of what happens from now on.
@@ -262,15 +260,8 @@ class Endpoints:
             raise Invalid("The URL must be an absolute http or https URL.", field=field)
         if needs_tls and parts.scheme != "https":
             raise Invalid("With live keys the URL must be https.", field=field)
-        host = (parts.hostname or "").rstrip(".")
-        if host in _LOCAL_NAMES:
-            host = "127.0.0.1"
-        try:
-            allowed = self._policy.allows(ip_address(host))
-        except ValueError:  # a name: looked at when it is resolved for a connection
-            allowed = True
-        if not allowed:
-            raise Invalid("The URL's address is not one that webhooks may go to.", field=field)
+        if not self.policy.allows_host(parts.hostname or ""):
+            raise Invalid(NOT_PUBLIC, field=field)
         return url
 
 

@@ -16,6 +16,8 @@ from parley.channels.realtime.grants import Grant, check_grants
 from parley.channels.realtime.settings import SECTION as CHANNELS
 from parley.channels.realtime.settings import ChannelSettings
 from parley.conversations.settings import AI, DIGEST, PROMPTS, AiSettings, DigestSettings, PromptSettings
+from parley.outgoing.http import NOT_PUBLIC, OutgoingPolicy
+from parley.webhooks.endpoints import Endpoints
 from parley.wire.block.endpoint import BODY_LIMITBYTES, Call, Routes
 from parley.wire.block.reading import members_of, read_members
 from parley.wire.block.replies import Reply, one
@@ -53,7 +55,7 @@ async def change_settings(call: Call) -> Reply:
         if given:
             before = {} if section == PLAN else msgspec.to_builtins(await read(call.scope, section, shape))
             value = read_members({**before, **given}, shape, below)
-            _check(value, given, below)
+            _check(value, given, below, call.service(Endpoints).policy)
             changed[section] = value
     if changed:
         async with call.scope.change() as change:
@@ -89,7 +91,7 @@ def _given(members: dict[str, Any], section: str, pointer: str) -> dict[str, Any
     return given
 
 
-def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str) -> None:
+def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str, policy: OutgoingPolicy) -> None:
     """Refuse what has the right type and makes no sense; what is stored already is not looked at again.
 
     Raises:
@@ -102,21 +104,23 @@ def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str) -> None:
         if name in Plan.__struct_fields__ and not 1 <= found <= LARGEST_LIMIT:
             raise Invalid("A limit is positive; null lifts it.", field=field)
         if name in ("channel_auth_url", "jwks_url", "url"):
-            _check_url(found, field)
+            _check_url(found, field, policy)
         elif name in ("client_grants", "default_grants"):
             _check_patterns(found, field)
         elif name == "namespaces":
             _check_namespaces(found, field)
 
 
-def _check_url(url: str, field: str) -> None:
+def _check_url(url: str, field: str, policy: OutgoingPolicy) -> None:
     try:
         parts = urlsplit(url)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_one = False
-    if not is_one or len(url) > URL_LIMIT:
+        host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except ValueError:  # such as an unclosed bracket, or a port that is none
+        host = None
+    if not host or len(url) > URL_LIMIT:
         raise Invalid("This is not an address of a server (http or https).", field=field)
+    if not policy.allows_host(host):
+        raise Invalid(NOT_PUBLIC, field=field)
 
 
 def _check_patterns(patterns: list[str], field: str) -> None:
