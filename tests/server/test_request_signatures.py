@@ -9,7 +9,7 @@ from parley.outgoing.http import OutgoingPolicy
 from parley.server.request_signatures import RequestSignatures
 from parley.webhooks.dialects import sign
 from parley.webhooks.endpoints import EndpointChange, Endpoints
-from parley.wire.block.webhook_events import EVENT_NAMES
+from parley.wire.block.webhooks.events import EVENT_NAMES
 
 BODY = b'{"socket_id":"socket_1"}'
 

@@ -19,7 +19,7 @@ from parley.webhooks import live
 from parley.webhooks.endpoints import EndpointChange, Endpoints
 from parley.webhooks.interest import KEPT_S, Interest
 from parley.webhooks.live import LiveEvents, PublicationEvents
-from parley.wire.block.webhook_events import EVENT_NAMES, BlockEvents
+from parley.wire.block.webhooks.events import EVENT_NAMES, BlockEvents
 
 NAME = BlockEvents().public_name
 ENDPOINTS = Endpoints(EVENT_NAMES, OutgoingPolicy())

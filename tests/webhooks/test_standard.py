@@ -35,7 +35,7 @@ from parley.webhooks.model import (
     WebhookInput,
 )
 from parley.webhooks.signing import Signer
-from parley.wire.block.webhook_events import EVENT_NAMES, BlockEvents
+from parley.wire.block.webhooks.events import EVENT_NAMES, BlockEvents
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 from tests.store.databases import running
 from tests.waiting import DEADLINE_S

@@ -42,11 +42,11 @@ from parley.webhooks.endpoints import Endpoints
 from parley.webhooks.events import WebhooksChanged
 from parley.webhooks.interest import Interest
 from parley.webhooks.live import LiveEvents, PublicationEvents
+from parley.wire.block.channels.tokens import SocketAddress
 from parley.wire.block.endpoint import Context
 from parley.wire.block.socket.frames import publication_frame
 from parley.wire.block.socket.server import PATH, BlockSockets
-from parley.wire.block.tokens import SocketAddress
-from parley.wire.block.webhook_events import EVENT_NAMES, BlockEvents
+from parley.wire.block.webhooks.events import EVENT_NAMES, BlockEvents
 
 NO_SERVERS = IceOptions()
 

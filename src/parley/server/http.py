@@ -18,11 +18,11 @@ from parley.web.telemetry import telemetry_router
 from parley.wire.asgi import AsgiApp, ByPrefix
 from parley.wire.block.api import block_api
 from parley.wire.block.api import endpoints as block_endpoints
-from parley.wire.block.file_content import PREFIX as FILES_PREFIX
-from parley.wire.block.file_content import FileContent
+from parley.wire.block.conversations.file_content import PREFIX as FILES_PREFIX
+from parley.wire.block.conversations.file_content import FileContent
 from parley.wire.block.gate import BlockGate
-from parley.wire.block.recordings import PREFIX as RECORDINGS_PREFIX
-from parley.wire.block.recordings import RecordingContent
+from parley.wire.block.rooms.recordings import PREFIX as RECORDINGS_PREFIX
+from parley.wire.block.rooms.recordings import RecordingContent
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors

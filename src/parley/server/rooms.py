@@ -20,7 +20,7 @@ from parley.rooms.signals import Signals
 from parley.rooms.tokens import RoomTokens
 from parley.store.core import Store
 from parley.stream.hub import Hub
-from parley.wire.block.rooms import RoomAddresses
+from parley.wire.block.rooms.rooms import RoomAddresses
 from parley.wire.block.socket.rooms import RoomSockets
 
 

@@ -49,10 +49,10 @@ from parley.store.core import Store
 from parley.webhooks.endpoints import Endpoints
 from parley.wire.asgi import ByPrefix
 from parley.wire.block.api import block_api
+from parley.wire.block.channels.tokens import SocketAddress
+from parley.wire.block.conversations.file_content import PREFIX, FileContent
 from parley.wire.block.endpoint import Context
-from parley.wire.block.file_content import PREFIX, FileContent
-from parley.wire.block.tokens import SocketAddress
-from parley.wire.block.webhook_events import EVENT_NAMES
+from parley.wire.block.webhooks.events import EVENT_NAMES
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
 TOKEN_S = 86_400

@@ -8,21 +8,16 @@ from typing import Any
 
 import pytest
 
-from parley.wire.block import (
-    files,
-    meetings,
-    notifications,
-    people,
-    sources,
-    tasks,
-    web_notifications,
-    webhooks,
-)
+from parley.wire.block import people
+from parley.wire.block.conversations import files, tasks
 from parley.wire.block.endpoint import Endpoint
+from parley.wire.block.notifications import notifications, sources, web
+from parley.wire.block.rooms import meetings
+from parley.wire.block.webhooks import endpoints as webhooks
+from tests.wire.block.conversations.test_tasks import conversation
 from tests.wire.block.serving import Block
-from tests.wire.block.test_tasks import conversation
 
-AREAS = (people, notifications, web_notifications, tasks, meetings, files, sources, webhooks)
+AREAS = (people, notifications, web, tasks, meetings, files, sources, webhooks)
 ENDPOINTS = [endpoint for area in AREAS for endpoint in area.routes.endpoints]
 UUID = "0d4c1c52-2f7d-4b53-9a0f-1f6a2d3e4c55"
 PATHS = (UUID, UUID.upper(), "x", "%00", "%ED%A0%80", "..%2F..", "a'--", "%F0%9F%92%A9" * 80)

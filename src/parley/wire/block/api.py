@@ -7,50 +7,20 @@ from functools import partial
 
 from parley.base.errors import NotFound, ParleyError
 from parley.wire.asgi import Answer, Header, RestApi
-from parley.wire.block import (
-    conversations,
-    files,
-    health,
-    history,
-    meetings,
-    notifications,
-    people,
-    presence,
-    publish,
-    receipts,
-    recordings,
-    rooms,
-    search,
-    settings,
-    sources,
-    tasks,
-    tokens,
-    web_notifications,
-    webhooks,
-)
+from parley.wire.block import channels, conversations, health, notifications, people, rooms, settings
 from parley.wire.block.endpoint import Context, Endpoint, Routes, answer, refuse
 from parley.wire.block.errors import MethodNotAllowed
+from parley.wire.block.webhooks import endpoints as webhooks
 
 AREAS: tuple[Routes, ...] = (
     health.routes,
     people.routes,
     *conversations.AREAS,
     webhooks.routes,
-    notifications.routes,
-    web_notifications.routes,
-    sources.routes,
-    tasks.routes,
-    files.routes,
-    tokens.routes,
-    publish.routes,
-    history.routes,
-    search.routes,
-    receipts.routes,
-    presence.routes,
+    *notifications.AREAS,
+    *channels.AREAS,
     settings.routes,
-    rooms.routes,
-    meetings.routes,
-    recordings.routes,
+    *rooms.AREAS,
 )
 
 

@@ -19,7 +19,7 @@ from parley.rooms.recordings import Recordings
 from parley.store.blobs import Blobs
 from parley.wire.asgi import ByPrefix
 from parley.wire.block.api import block_api
-from parley.wire.block.recordings import PREFIX, RecordingContent
+from parley.wire.block.rooms.recordings import PREFIX, RecordingContent
 from tests.wire.block.socket.serving import Realtime, Refused
 from tests.wire.realtimekit.serving import serving
 

@@ -6,11 +6,13 @@ from parley.wire.block.conversations import (
     actions,
     contexts,
     drafts,
+    files,
     groups,
     invites,
     lists,
     messages,
     summaries,
+    tasks,
     threads,
 )
 
@@ -24,4 +26,6 @@ AREAS = (
     contexts.routes,
     lists.routes,
     summaries.routes,
+    tasks.routes,
+    files.routes,
 )

@@ -23,7 +23,7 @@ from parley.conversations.threads.model import (
     Participant,
 )
 from parley.conversations.threads.service import Threads
-from parley.wire.block.conversations.extras import INCLUDES, file_entry
+from parley.wire.block.conversations.files import file_entry, included_files
 from parley.wire.block.conversations.resources import (
     Asker,
     asker,
@@ -32,6 +32,7 @@ from parley.wire.block.conversations.resources import (
     message_resources,
 )
 from parley.wire.block.conversations.summaries import included_summary
+from parley.wire.block.conversations.tasks import included_tasks
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import small
 from parley.wire.block.reading import PageQuery
@@ -139,12 +140,13 @@ async def open_conversation(call: Call, context: str, query: ConversationQuery) 
     messages, included = await message_resources(call, who, opened.messages.rows)
     body: dict[str, Any] = {"data": messages}
     words = query.words()
-    for word, include in INCLUDES.items():
-        if word in words:
-            found = await include(call, who, opened)
-            included += found
-            if word == "message_files" and query.with_ == "files":
-                body["files"] = [file_entry(each) for each in found]
+    if "message_files" in words:
+        files = await included_files(call, opened)
+        included += files
+        if query.with_ == "files":
+            body["files"] = [file_entry(each) for each in files]
+    if "tasks" in words:
+        included += await included_tasks(call, who, opened)
     if "summary" in words:
         cached = await call.service(Summaries).cached(call.scope, opened.conversation)
         included += [included_summary(cached)] if cached is not None else []

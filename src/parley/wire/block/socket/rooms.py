@@ -31,7 +31,7 @@ from parley.rooms.sfu import Sfu
 from parley.rooms.signals import Signal, Signals
 from parley.stream import frames as wire
 from parley.stream.hub import Hub
-from parley.wire.block.rooms import room_shape
+from parley.wire.block.rooms.rooms import room_shape
 from parley.wire.block.socket import frames as f
 
 if TYPE_CHECKING:

@@ -14,11 +14,9 @@ from parley.conversations.files.model import MessageFile, NewFile
 from parley.conversations.files.service import MessageFiles
 from parley.conversations.messages.reading import Opened
 from parley.wire.block.callers import caller_of, path_text
-from parley.wire.block.conversations.extras import INCLUDES
-from parley.wire.block.conversations.resources import Asker
+from parley.wire.block.conversations.file_content import chunks
 from parley.wire.block.endpoint import BODY_LIMITBYTES, Call, Routes
 from parley.wire.block.fields import Link, small
-from parley.wire.block.file_content import chunks
 from parley.wire.block.multipart import Form, is_form
 from parley.wire.block.reading import read_body
 from parley.wire.block.replies import NOTHING, Reply, Resource
@@ -113,7 +111,7 @@ async def delete_file(call: Call, conversation_id: str, file_id: str) -> Reply:
     return NOTHING
 
 
-async def included_files(call: Call, who: Asker, opened: Opened) -> Sequence[Resource]:
+async def included_files(call: Call, opened: Opened) -> Sequence[Resource]:
     """The files of a conversation's messages, for its document."""
     service = call.service(MessageFiles)
     ids = [message.id for message in opened.messages.rows]
@@ -121,7 +119,16 @@ async def included_files(call: Call, who: Asker, opened: Opened) -> Sequence[Res
     return [file_resource(file, service.url(file)) for file in found]
 
 
-INCLUDES["message_files"] = included_files
+def file_entry(resource: Resource) -> dict[str, Any]:
+    """A `MessageFile` as `with=files` lists it: clients pass these names on unchanged."""
+    attributes = resource.attributes
+    return {
+        "uniqueId": attributes["unique_id"],
+        "name": attributes["name"],
+        "url": attributes["url"],
+        "type": attributes["content_type"],
+        "size": attributes["size"],
+    }
 
 
 def file_resource(file: MessageFile, url: str) -> Resource:

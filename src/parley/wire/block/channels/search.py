@@ -10,9 +10,9 @@ from parley.base.errors import Invalid
 from parley.channels.realtime.access import ChannelAccess, UnauthorizedChannel
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.search import service
-from parley.wire.block.channel_access import credentials, used_channel
+from parley.wire.block.channels.access import credentials, used_channel
+from parley.wire.block.channels.history import message_resources, page_limit
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.history import message_resources, page_limit
 from parley.wire.block.replies import Reply, many
 
 routes = Routes("Channels")

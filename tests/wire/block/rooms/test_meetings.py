@@ -15,8 +15,8 @@ from parley.rooms import service as rooms
 from parley.rooms import store as room_store
 from parley.rooms.model import Recording, RoomStatus
 from tests.wire.block.client.driver import run_suite
+from tests.wire.block.conversations.test_tasks import conversation
 from tests.wire.block.serving import PUBLIC_URL, Block
-from tests.wire.block.test_tasks import conversation
 
 
 async def plan(block: Block, who: str | None = "ada", **members: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.names import InvalidChannel
 from parley.channels.realtime.presence import Presence
-from parley.wire.block.channel_access import used_channel
+from parley.wire.block.channels.access import used_channel
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.replies import Reply, Resource, many
 

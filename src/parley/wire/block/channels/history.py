@@ -12,7 +12,7 @@ from parley.base.times import iso_from_ms
 from parley.channels.realtime import history
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.model import Publication
-from parley.wire.block.channel_access import used_channel
+from parley.wire.block.channels.access import used_channel
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.replies import Reply, Resource, many
 

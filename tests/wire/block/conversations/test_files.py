@@ -15,8 +15,8 @@ from parley.conversations.files.model import DOWNLOAD_TIME, MAX_BYTES, PLACE_KEP
 from parley.conversations.files.service import MessageFiles
 from tests.waiting import DEADLINE_S
 from tests.wire.block.client.driver import run_suite
+from tests.wire.block.conversations.test_tasks import conversation
 from tests.wire.block.serving import PUBLIC_URL, Block
-from tests.wire.block.test_tasks import conversation
 
 PICTURE = b"\x89PNG not really"
 

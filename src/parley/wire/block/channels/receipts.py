@@ -10,7 +10,7 @@ from parley.base.times import iso_from_ms
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.receipts import Receipts
 from parley.wire.block.callers import user_named
-from parley.wire.block.channel_access import used_channel
+from parley.wire.block.channels.access import used_channel
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.replies import Reply, one
 

@@ -21,7 +21,6 @@ from parley.conversations.tasks.model import (
 )
 from parley.conversations.tasks.service import Tasks
 from parley.wire.block.callers import caller_of, path_text
-from parley.wire.block.conversations.extras import INCLUDES
 from parley.wire.block.conversations.resources import Asker
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, iso
@@ -135,9 +134,6 @@ async def included_tasks(call: Call, who: Asker, opened: Opened) -> Sequence[Res
     """The newest tasks of a conversation, for its document."""
     found = await call.service(Tasks).of_opened(call.scope, who.caller, opened.conversation.id, INCLUDED)
     return [task_resource(task) for task in found]
-
-
-INCLUDES["tasks"] = included_tasks
 
 
 def task_resource(task: Task) -> Resource:

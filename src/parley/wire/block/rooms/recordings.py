@@ -13,13 +13,13 @@ from parley.rooms.live import LiveRooms
 from parley.rooms.model import Recording, Room
 from parley.rooms.recordings import FOLDER, Recordings
 from parley.wire.asgi import ClientGone, Header, Receive, Send
+from parley.wire.block.conversations.file_content import chunks
 from parley.wire.block.endpoint import Call, Routes, refuse
 from parley.wire.block.errors import BadRequest, MethodNotAllowed
 from parley.wire.block.fields import iso
-from parley.wire.block.file_content import chunks
 from parley.wire.block.multipart import Form, is_form
 from parley.wire.block.replies import Reply, Resource, many
-from parley.wire.block.rooms import ROOMS, TokenQuery, is_host, seen_room
+from parley.wire.block.rooms.rooms import ROOMS, TokenQuery, is_host, seen_room
 
 routes = Routes("WebRTC rooms")
 PREFIX = f"{FOLDER}/"

@@ -1,0 +1,1 @@
+"""Webhooks: endpoints over REST, and what they are told (`realtime-block.md` 14)."""
