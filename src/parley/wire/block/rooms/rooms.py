@@ -20,12 +20,12 @@ from parley.rooms.ice import servers_for
 from parley.rooms.live import LiveRooms, new_participant_id
 from parley.rooms.model import NewRoom, Participant, Role, Room, RoomStatus
 from parley.wire.block.callers import user_named
+from parley.wire.block.channels.tokens import SocketAddress
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.errors import Gone
 from parley.wire.block.fields import iso
 from parley.wire.block.reading import PageQuery
 from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, one, page_meta
-from parley.wire.block.tokens import SocketAddress
 
 routes = Routes("WebRTC rooms")
 ROOMS = "/v1/realtime/webrtc/rooms"
