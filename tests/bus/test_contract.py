@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from parley.bus.ports import MAX_PAYLOAD_BYTES, Bus
+from parley.bus.ports import MAX_NAMES, MAX_PAYLOAD_BYTES, Bus, Draw, Part, Wanted
 from tests.bus.conftest import PassTime
 from tests.waiting import until
 
@@ -236,6 +236,77 @@ async def test_time_that_is_not_positive_is_a_mistake(bus: Bus, ttl: timedelta) 
         bus.lease("k", ttl, "a"),
         bus.count("k", ttl),
         bus.add_once("k", ttl),
+        bus.share("a", {}, ttl),
     ):
         with pytest.raises(ValueError, match="positive"):
             await ask
+
+
+# --- numbers that several holders make up together
+# ------------------------------------------------------------------------------------
+
+
+async def test_parts_of_all_holders_make_the_number(bus: Bus) -> None:
+    first = await bus.share("a", {"n": Wanted(3), "m": Wanted(1)}, SHORT)
+    assert first == (False, {"n": Part(3, 0), "m": Part(1, 0)})
+    assert await bus.share("b", {"n": Wanted(4)}, SHORT) == (False, {"n": Part(4, 3)})
+    assert await bus.share("a", {"n": Wanted(0), "x": Wanted(0)}, SHORT) == (
+        True,
+        {"n": Part(0, 4), "x": Part(0, 0)},
+    )
+    assert (await bus.share("b", {"n": Wanted(4)}, SHORT)).by_name["n"] == Part(4, 0)
+
+
+async def test_what_does_not_fit_under_the_limit_is_not_given(bus: Bus) -> None:
+    await bus.share("a", {"n": Wanted(7, 10)}, SHORT)
+    assert (await bus.share("b", {"n": Wanted(5, 10)}, SHORT)).by_name["n"] == Part(3, 7)
+    assert (await bus.share("b", {"n": Wanted(6, 10, least=3)}, SHORT)).by_name["n"] == Part(3, 7)
+    assert (await bus.share("a", {"n": Wanted(9, 5, least=7)}, SHORT)).by_name["n"] == Part(7, 3)
+    assert (await bus.share("c", {"n": Wanted(1, 10)}, SHORT)).by_name["n"] == Part(0, 10)
+
+
+async def test_the_last_of_a_number_goes_to_one_holder(bus: Bus) -> None:
+    await bus.share("a", {"n": Wanted(9)}, SHORT)
+    asked = await asyncio.gather(*(bus.share(f"h{n}", {"n": Wanted(1, 10)}, SHORT) for n in range(10)))
+    assert sorted(parts.by_name["n"].own for parts in asked) == [0] * 9 + [1]
+
+
+async def test_parts_end_with_their_holder(bus: Bus, pass_time: PassTime) -> None:
+    await bus.share("a", {"n": Wanted(3)}, SHORT)
+    await bus.share("b", {"n": Wanted(4)}, LONG)
+    await pass_time(PAST)
+    assert (await bus.share("c", {"n": Wanted(1)}, SHORT)).by_name["n"] == Part(1, 4)
+    assert await bus.share("a", {}, SHORT) == (False, {})
+    await bus.withdraw("b")
+    await bus.withdraw("b")
+    assert (await bus.share("c", {"n": Wanted(1)}, SHORT)).by_name["n"] == Part(1, 0)
+
+
+async def test_a_holder_that_says_nothing_new_keeps_its_parts(bus: Bus, pass_time: PassTime) -> None:
+    await bus.share("a", {"n": Wanted(3)}, SHORT)
+    await pass_time(SHORT / 2)
+    assert await bus.share("a", {}, SHORT) == (True, {})
+    await pass_time(SHORT * 0.6)
+    assert (await bus.share("b", {"n": Wanted(0)}, SHORT)).by_name["n"] == Part(0, 3)
+
+
+async def test_many_names_are_shared_and_drawn_from_at_once(bus: Bus) -> None:
+    names = [f"n{n}" for n in range(MAX_NAMES)]
+    made = await bus.share("a", {name: Wanted(n) for n, name in enumerate(names)}, SHORT)
+    assert made.by_name == {name: Part(n, 0) for n, name in enumerate(names)}
+    left = await bus.draw({name: Draw(1, 10_000) for name in names})
+    assert set(left.values()) == {9_999.0}
+
+
+async def test_a_bucket_is_full_at_first_and_fills_again(bus: Bus, pass_time: PassTime) -> None:
+    assert await bus.draw({"a": Draw(3, 10), "b": Draw(0, 7)}) == {"a": 7.0, "b": 7.0}
+    assert await bus.draw({"other": Draw(15, 10)}) == {"other": -5.0}
+    again = (await bus.draw({"a": Draw(1, 10)}))["a"]
+    assert 6.0 <= again <= 9.0
+    await pass_time(timedelta(seconds=3))
+    assert await bus.draw({"a": Draw(0, 10)}) == {"a": 10.0}
+
+
+async def test_a_debt_is_no_larger_than_the_bucket(bus: Bus) -> None:
+    assert await bus.draw({"k": Draw(1_000, 10)}) == {"k": -10.0}
+    assert (await bus.draw({"k": Draw(0, 10)}))["k"] >= -10.0

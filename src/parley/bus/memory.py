@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Generic, TypeVar
 
 from parley.base.clock import Clock, SystemClock
 from parley.bus.local import LocalSubscription, LocalTopics
-from parley.bus.ports import Callback, OnGap
+from parley.bus.ports import Callback, Draw, OnGap, Part, Parts, Wanted
 
 T = TypeVar("T")
+BUCKET_S = 3.0
+"""Longer than any bucket takes to become full again: two seconds, from the deepest debt."""
 
 
 def seconds_of(ttl: timedelta) -> float:
@@ -49,6 +52,11 @@ class _Expiring(Generic[T]):
         self._entries[key] = (now + ttl_s, value)
         heapq.heappush(self._due, (now + ttl_s, key))
 
+    def alive(self) -> list[tuple[str, T]]:
+        """What is there."""
+        now = self._clock.monotonic()
+        return [(key, value) for key, (end, value) in self._entries.items() if end > now]
+
     def replace(self, key: str, value: T) -> None:
         """Another value for what is there, with the end unchanged."""
         self._entries[key] = (self._entries[key][0], value)
@@ -77,6 +85,10 @@ class MemoryBus:
         self._counts = _Expiring[int](self._clock)
         self._seen = _Expiring[None](self._clock)
         self._last_fence = 0
+        self._parts = _Expiring[dict[str, int]](self._clock)
+        """By holder."""
+        self._buckets = _Expiring[tuple[float, float]](self._clock)
+        """What a bucket held, and when; one that has expired is full."""
 
     @property
     def dropped(self) -> int:
@@ -150,6 +162,39 @@ class MemoryBus:
             return False
         self._seen.put(key, None, ttl_s)
         return True
+
+    async def share(self, holder: str, wanted: Mapping[str, Wanted], ttl: timedelta) -> Parts:
+        """See `ports.Bus.share`."""
+        ttl_s = seconds_of(ttl)
+        own = self._parts.get(holder)
+        is_known = own is not None
+        own = own if own is not None else {}
+        self._parts.put(holder, own, ttl_s)
+        others = [parts for name, parts in self._parts.alive() if name != holder]
+        made: dict[str, Part] = {}
+        for name, (amount, limit, least) in wanted.items():
+            elsewhere = sum(parts.get(name, 0) for parts in others)
+            granted = amount if limit is None else min(amount, max(limit - elsewhere, least))
+            own[name] = granted
+            if not granted:
+                del own[name]
+            made[name] = Part(granted, elsewhere)
+        return Parts(is_known, made)
+
+    async def withdraw(self, holder: str) -> None:
+        """See `ports.Bus.withdraw`."""
+        self._parts.pop(holder)
+
+    async def draw(self, draws: Mapping[str, Draw]) -> dict[str, float]:
+        """See `ports.Bus.draw`."""
+        now = self._clock.monotonic()
+        left: dict[str, float] = {}
+        for name, (tokens, rate) in draws.items():
+            level, since = self._buckets.get(name) or (float(rate), now)
+            level = max(min(float(rate), level + (now - since) * rate) - tokens, -float(rate))
+            self._buckets.put(name, (level, now), BUCKET_S)
+            left[name] = level
+        return left
 
 
 class MemoryLease:

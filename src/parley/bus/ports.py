@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Callback = Callable[[bytes], None]
 """Takes one payload.
@@ -16,6 +16,8 @@ OnGap = Callable[[], None]
 
 MAX_PAYLOAD_BYTES = 1 << 20
 """A larger payload belongs in the store, with its id on the bus."""
+MAX_NAMES = 500
+"""In one call of `share` or `draw`."""
 
 
 class Subscription(Protocol):
@@ -70,6 +72,41 @@ class Lease(Protocol):
     async def still_mine(self) -> bool:
         """Whether the bus still has this very lease."""
         ...
+
+
+class Wanted(NamedTuple):
+    """How large a holder's part of a shared number is to be."""
+
+    amount: int
+    limit: int | None = None
+    """That the parts of all holders together may reach."""
+    least: int = 0
+    """What the holder has already, and keeps even over the limit."""
+
+
+class Part(NamedTuple):
+    """What became of it."""
+
+    own: int
+    """As much of the amount as fits under the limit."""
+    others: int
+    """The parts of all other living holders."""
+
+
+class Parts(NamedTuple):
+    """A holder's parts as the bus has them now."""
+
+    is_known: bool
+    """Whether the bus still had what the holder said before; if not, all of it has to be said again."""
+    by_name: Mapping[str, Part]
+
+
+class Draw(NamedTuple):
+    """Tokens to take out of a bucket."""
+
+    tokens: int
+    rate: int
+    """What the bucket holds, and what comes back to it per second."""
 
 
 class Bus(Protocol):
@@ -152,5 +189,26 @@ class Bus(Protocol):
         """Whether `key` was not seen within `ttl`; True for exactly one of several callers.
 
         A guard against replay.
+        """
+        ...
+
+    async def share(self, holder: str, wanted: Mapping[str, Wanted], ttl: timedelta) -> Parts:
+        """Say how large this holder's parts are of numbers that several holders make up together.
+
+        One step for each name: of several holders that want the last of a number exactly one gets it. All
+        parts of a holder count until `ttl` after its last call, whatever that call was about: one without any
+        names keeps them. At most `MAX_NAMES` names.
+        """
+        ...
+
+    async def withdraw(self, holder: str) -> None:
+        """Forget all parts of a holder now."""
+        ...
+
+    async def draw(self, draws: Mapping[str, Draw]) -> dict[str, float]:
+        """Take tokens out of shared buckets, and say what is left in each.
+
+        Tokens are taken even where there are not enough: less than none is a debt, which is paid off at the
+        bucket's rate and never grows beyond what the bucket holds. At most `MAX_NAMES` names.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +15,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from parley.base.errors import Unavailable
+from parley.bus import scripts
 from parley.bus.link import Link
 from parley.bus.local import LocalSubscription, LocalTopics
-from parley.bus.memory import seconds_of
-from parley.bus.ports import Callback, OnGap
+from parley.bus.memory import BUCKET_S, seconds_of
+from parley.bus.ports import Callback, Draw, OnGap, Part, Parts, Wanted
 
 COMMAND_S = 3.0
 """For one rare command; then `Unavailable`."""
@@ -26,27 +27,6 @@ CONFIRM_S = 3.0
 """For Redis to confirm a new topic; then `subscribe` returns all the same, and `on_gap` follows."""
 MAX_LOST_TOPICS = 1_000
 """Topics remembered as having lost messages; beyond it every topic is announced as having a gap."""
-
-_LEASE = """
-local held = redis.call('GET', KEYS[1])
-if held and string.match(held, '^%d+:(.*)$') ~= ARGV[1] then return false end
-local time = redis.call('TIME')
-local fence = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time[1] * 1000000 + time[2])
-fence = string.format('%.0f', fence)
-redis.call('SET', KEYS[2], fence)
-redis.call('SET', KEYS[1], fence .. ':' .. ARGV[1], 'PX', ARGV[2])
-return fence
-"""
-_RENEW = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
-_COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return count
-"""
 
 
 class RedisBus:
@@ -84,10 +64,12 @@ class RedisBus:
             # Not again by itself: a second INCR or GETDEL is not the same as one.
             retry=Retry(NoBackoff(), 0),
         )
-        self._lease_script = self._redis.register_script(_LEASE)
-        self._renew_script = self._redis.register_script(_RENEW)
-        self._release_script = self._redis.register_script(_RELEASE)
-        self._count_script = self._redis.register_script(_COUNT)
+        self._lease_script = self._redis.register_script(scripts.LEASE)
+        self._renew_script = self._redis.register_script(scripts.RENEW)
+        self._release_script = self._redis.register_script(scripts.RELEASE)
+        self._count_script = self._redis.register_script(scripts.COUNT)
+        self._share_script = self._redis.register_script(scripts.SHARE)
+        self._draw_script = self._redis.register_script(scripts.DRAW)
 
     @classmethod
     async def open(cls, url: str, *, prefix: str = "parley", health_s: float = 5.0) -> RedisBus:
@@ -302,6 +284,33 @@ class RedisBus:
     async def add_once(self, key: str, ttl: timedelta) -> bool:
         """See `ports.Bus.add_once`."""
         return bool(await _answer(self._redis.set(self._key("once", key), b"", nx=True, px=_ms(ttl))))
+
+    # --- numbers that processes make up together
+    # --------------------------------------------------------------
+
+    async def share(self, holder: str, wanted: Mapping[str, Wanted], ttl: timedelta) -> Parts:
+        """See `ports.Bus.share`."""
+        keys = [self._key("holders", ""), self._key("parts", holder)]
+        words: list[Any] = [self._key("parts", ""), holder, _ms(ttl)]
+        for name, (amount, limit, least) in wanted.items():
+            words += (name, amount, "" if limit is None else limit, least)
+        is_known, *found = await _answer(self._share_script(keys=keys, args=words))
+        numbers = iter(found)
+        by_name = {
+            name: Part(int(own), int(next(numbers))) for name, own in zip(wanted, numbers, strict=False)
+        }
+        return Parts(bool(is_known), by_name)
+
+    async def withdraw(self, holder: str) -> None:
+        """See `ports.Bus.withdraw`."""
+        await _answer(self._redis.delete(self._key("parts", holder)))
+
+    async def draw(self, draws: Mapping[str, Draw]) -> dict[str, float]:
+        """See `ports.Bus.draw`."""
+        keys = [self._key("bucket", name) for name in draws]
+        words = [number for draw in draws.values() for number in draw]
+        found = await _answer(self._draw_script(keys=keys, args=[round(BUCKET_S * 1000), *words]))
+        return {name: float(level) for name, level in zip(draws, found, strict=True)}
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self._prefix}:{kind}:{name}"
