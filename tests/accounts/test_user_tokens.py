@@ -111,6 +111,8 @@ async def test_scopes_are_those_of_the_token(issuer: Issuer) -> None:
         {"exp": None},
         {"exp": 0},
         {"exp": True},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 201},
@@ -121,6 +123,20 @@ async def test_scopes_are_those_of_the_token(issuer: Issuer) -> None:
 async def test_a_token_without_user_or_end_is_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidToken):
         await issuer.user(issuer.signed(**changes))
+
+
+@pytest.mark.parametrize("granted", [["groups:read"], 7, {}, True])
+async def test_a_scope_that_cannot_be_read_does_not_widen_the_token(issuer: Issuer, granted: Any) -> None:
+    with pytest.raises(InvalidToken):
+        await issuer.user(issuer.signed(scope=granted))
+
+
+async def test_a_token_begins_when_it_says_but_for_the_difference_of_two_clocks(issuer: Issuer) -> None:
+    now = int(issuer.clock.now().timestamp())
+    assert (await issuer.user(issuer.signed(nbf=now + 60))).id == "ada"
+    for early in (now + 61, float("inf"), "soon"):
+        with pytest.raises(InvalidToken):
+            await issuer.user(issuer.signed(nbf=early))
 
 
 async def test_a_token_ends(issuer: Issuer) -> None:
@@ -172,6 +188,16 @@ async def test_a_pair_of_keys_signs_when_its_public_one_is_published(
         token = jwt.encode(issuer.claims(), signer, algorithm, headers={"kid": kid} if kid else None)
         with pytest.raises(InvalidToken):
             await issuer.user(token)
+
+
+async def test_keys_of_two_kinds_stand_side_by_side(issuer: Issuer) -> None:
+    by_rsa, by_ec = rsa_key(), ec_key()
+    await issuer.publish(jwk(by_rsa), jwk(by_ec, "curve"))
+    for key, algorithm in ((by_rsa, "RS256"), (by_ec, "ES256")):
+        assert (await issuer.user(jwt.encode(issuer.claims(), key, algorithm))).id == "ada"
+    crossed = jwt.encode(issuer.claims(), by_rsa, "RS256", headers={"kid": "curve"})
+    with pytest.raises(InvalidToken):
+        await issuer.user(crossed)
 
 
 async def test_a_public_key_is_no_secret(issuer: Issuer) -> None:

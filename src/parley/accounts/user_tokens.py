@@ -6,7 +6,8 @@ key of the JWKS document (RFC 7517) that the app names.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeGuard
 
 import jwt
 import msgspec
@@ -31,6 +32,8 @@ DEFAULT_SCOPES = frozenset(
         "notifications:write",
     }
 )
+_CLOCKS_DIFFER_S = 60
+"""Ours and that of whoever signs: a token may begin so much later than now."""
 _JWKS_KEPT_S = 600.0
 _JWKS_TIMEOUT_S = 5.0
 _JWKS_LIMIT_BYTES = 256 << 10
@@ -108,8 +111,8 @@ class UserTokens:
             for key in chosen:
                 try:
                     return _decode(token, key.key, algorithm)
-                except jwt.InvalidSignatureError:
-                    continue
+                except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
+                    continue  # of another issuer, or of the other algorithm
         except (jwt.PyJWTError, ValueError, ParleyError) as refused:
             raise InvalidToken("The user token cannot be checked with the app's JWKS.") from refused
         raise InvalidToken("The user token is not signed with a key of the app's JWKS.")
@@ -141,11 +144,17 @@ class UserTokens:
         expires_at = claims.get("exp")
         if not isinstance(user_id, str) or not storable(user_id) or len(user_id) > USER_ID_LIMIT:
             raise InvalidToken("The user token names no user.")
-        if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+        if not _is_time(expires_at):
             raise InvalidToken("The user token has no end (exp).")
-        if expires_at * 1000 <= to_ms(self._clock.now()):
+        now_ms = to_ms(self._clock.now())
+        if expires_at * 1000 <= now_ms:
             raise InvalidToken("The user token has expired.")
+        begins_at = claims.get("nbf", 0)
+        if not _is_time(begins_at) or (begins_at - _CLOCKS_DIFFER_S) * 1000 > now_ms:
+            raise InvalidToken("The user token is not valid yet (nbf).")
         granted = claims.get("scope")
+        if not isinstance(granted, str | None):  # to be read as nothing said would widen it
+            raise InvalidToken("The user token's scope is not a text of words.")
         return User(
             id=user_id,
             expires_at=int(expires_at),
@@ -153,8 +162,13 @@ class UserTokens:
             email=_text(claims, "email"),
             avatar_url=_text(claims, "avatar_url"),
             role=_text(claims, "role") or _text(claims, "role_name"),
-            scopes=frozenset(granted.split()) if isinstance(granted, str) else DEFAULT_SCOPES,
+            scopes=DEFAULT_SCOPES if granted is None else frozenset(granted.split()),
         )
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    """Whether it is a NumericDate (RFC 7519)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _text(claims: dict[str, Any], name: str) -> str | None:

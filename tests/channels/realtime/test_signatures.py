@@ -41,6 +41,30 @@ def test_canonical_json_sorts_members_at_every_level() -> None:
     assert canonical({"b": [{"d": 1, "c": "é"}], "a": None}) == '{"a":null,"b":[{"c":"é","d":1}]}'
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((1.0, "1"), (-0.0, "0"), (0.1, "0.1"), (-1.5, "-1.5"), (100.0, "100"), (123.456, "123.456")),
+        *((1e20, "100000000000000000000"), (1e21, "1e+21"), (1.25e30, "1.25e+30")),
+        *((1e-6, "0.000001"), (1e-7, "1e-7"), (-1.5e-9, "-1.5e-9"), (5e-324, "5e-324")),
+        *((9007199254740992, "9007199254740992"), (12345678901234567890, "12345678901234567000")),
+        *((True, "true"), (7, "7"), ('\u2028\x1f\x7f"', '"\u2028\\u001f\x7f\\""')),
+        ({"\U0001f600": 1, "\uffff": 2, "10": 3, "9": 4}, '{"10":3,"9":4,"\U0001f600":1,"\uffff":2}'),
+    ],
+)
+def test_canonical_json_is_what_javascript_writes(value: Any, text: str) -> None:
+    assert canonical({"v": value}) == f'{{"v":{text}}}'
+
+
+@pytest.mark.parametrize("value", [10**400, [[]] * 3])
+def test_data_without_a_canonical_form_is_refused(value: Any) -> None:
+    deep: Any = value
+    for _ in range(0 if isinstance(value, int) else 5_000):
+        deep = [deep]
+    with pytest.raises(BadSignature):
+        checked(f"app_1:{PRIVATE}", {"v": deep})
+
+
 def test_any_active_key_and_either_name_of_the_app_is_accepted() -> None:
     assert checked(f"app_1:{PRIVATE}") == {}
     assert checked(f"internal:{PRIVATE}") == {}

@@ -10,9 +10,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from parley.base.errors import NotAllowed
+
+_EXACT = 1 << 53
+"""Integers up to here are themselves in JavaScript."""
+_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class BadSignature(NotAllowed):
@@ -20,8 +25,39 @@ class BadSignature(NotAllowed):
 
 
 def canonical(data: Any) -> str:
-    """JSON with sorted members and no spaces (RFC 8785)."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Decoded JSON as RFC 8785 has it: no spaces, members and numbers as JavaScript sorts and writes them.
+
+    Raises:
+        OverflowError: an integer that is no double.
+        RecursionError: too deep.
+    """
+    if isinstance(data, dict):
+        members = sorted(data.items(), key=lambda member: member[0].encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{_text(name)}:{canonical(value)}" for name, value in members) + "}"
+    if isinstance(data, list):
+        return "[" + ",".join(map(canonical, data)) + "]"
+    if isinstance(data, float) or (isinstance(data, int) and abs(data) > _EXACT):
+        return _number(float(data))
+    return _text(data)
+
+
+def _number(value: float) -> str:
+    """ECMAScript's Number::toString: its shortest digits, and an exponent only far from the point."""
+    if not value:
+        return "0"
+    exact = Decimal(repr(value)).as_tuple()
+    assert isinstance(exact.exponent, int)
+    all_digits = "".join(map(str, exact.digits))
+    digits, point = all_digits.rstrip("0"), len(all_digits) + exact.exponent
+    sign = "-" if exact.sign else ""
+    if len(digits) <= point <= 21:
+        return sign + digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    rest = f".{digits[1:]}" if digits[1:] else ""
+    return f"{sign}{digits[0]}{rest}e{point - 1:+}"
 
 
 def sign(key: bytes, socket_id: str, channel: str, data_text: str | None = None) -> str:
@@ -72,7 +108,10 @@ def _read(channel_data: str | dict[str, Any] | None) -> tuple[dict[str, Any], st
     if channel_data is None:
         return {}, None
     if not isinstance(channel_data, str):
-        return channel_data, canonical(channel_data)
+        try:
+            return channel_data, canonical(channel_data)
+        except (OverflowError, RecursionError) as strange:
+            raise BadSignature("The channel data has no canonical form.") from strange
     try:
         data = json.loads(channel_data)
     except (ValueError, RecursionError) as malformed:
