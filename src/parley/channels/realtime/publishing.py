@@ -12,6 +12,7 @@ from parley.accounts.plans import Plan, PlanSettings
 from parley.accounts.rates import Allowance, MessageRates
 from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid, TooLarge
+from parley.base.text import storable
 from parley.channels.realtime.log import PublicationLog, Stored
 from parley.channels.realtime.model import DATA_LIMIT_BYTES, EVENT_LIMIT, Draft
 from parley.channels.realtime.names import check_name
@@ -57,6 +58,17 @@ def check_data(data: bytes) -> bytes:
     return data
 
 
+def check_client_id(client_id: str | None) -> str | None:
+    """A client's own id, if every database can hold it.
+
+    Raises:
+        Invalid: it cannot be stored.
+    """
+    if client_id is not None and not storable(client_id):
+        raise Invalid("The client's id has characters that cannot be stored.", field="client_id")
+    return client_id
+
+
 class Publisher:
     """Checks, counts and stores publications; whether somebody may publish there is the caller's to check."""
 
@@ -93,7 +105,7 @@ class Publisher:
         """Check a publication and hand it to the log.
 
         Raises:
-            Invalid: channel or event (with their own classes).
+            Invalid: channel or event (with their own classes), or the client's id.
             TooLarge: the data.
             TooMany: over the plan's rate.
         """
@@ -103,7 +115,7 @@ class Publisher:
             event=check_event(event),
             user_id=user_id,
             data=check_data(data),
-            client_id=client_id,
+            client_id=check_client_id(client_id),
             in_history=in_history,
             is_event=is_event,
             but=but,

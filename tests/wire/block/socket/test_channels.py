@@ -161,6 +161,22 @@ async def test_wrong_frames_are_refused_and_harm_nothing(realtime: Realtime, fra
     await alice.ask("subscribe", channel="chat:room")
 
 
+async def test_texts_that_a_database_does_not_hold_are_told(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    await alice.ask("subscribe", channel="chat:room")
+    await alice.ask("presence.enter", channel="chat:room", data={"\x00": "a\x00b"})
+    await alice.ask("typing.start", channel="chat:room", user_name="a\x00b")
+    await alice.ask("publish", channel="chat:room", data={"\x00": "a\x00b"})
+    assert (await alice.until(type="message"))["data"] == {"\x00": "a\x00b"}
+    for members in ({"client_id": "a\x00b"}, {"event": "a\x00b"}):
+        with pytest.raises(Refused) as refused:
+            await alice.ask("publish", channel="chat:room", data=1, **members)
+        assert refused.value.code in ("validation_error", "invalid_event")
+    with pytest.raises(Refused) as refused:
+        await alice.ask("read", channel="chat:room", message_id="msg_\x00")
+    assert refused.value.code == "not_found"
+
+
 async def test_public_channels_take_messages_without_a_subscription(realtime: Realtime):
     alice, bob = await realtime.connect("alice"), await realtime.connect("bob", "nothing")
     await alice.ask("subscribe", channel="public:news")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from parley.base.clock import ManualClock
@@ -98,7 +100,9 @@ async def test_typing(realtime: Realtime, clock: ManualClock):
     assert not [frame for frame in alice.all if frame["type"] == "typing"]
 
 
-async def signed(realtime: Realtime, client, channel: str, user_id: str, **info: object) -> dict[str, object]:
+async def signed(
+    realtime: Realtime, client, channel: str, user_id: str, /, **info: object
+) -> dict[str, object]:
     data = {"user_id": user_id, "user_info": info}
     signature = sign(realtime.keys.secret.encode(), client.welcome["socket_id"], channel, canonical(data))
     return {"auth": f"{realtime.scope.app_id}:{signature}", "channel_data": data}
@@ -112,6 +116,33 @@ async def test_a_signature_opens_a_channel_and_makes_a_member(realtime: Realtime
     await alice.ask("subscribe", channel="presence:room", **shown)
     join = await alice.until(type="presence", action="join")
     assert join["member"]["data"]["name"] == "Alice"
+
+
+@pytest.mark.parametrize(
+    ("info", "code"),
+    [
+        ({"name": "x" * 5_000}, "payload_too_large"),
+        ({"user_id": "bob"}, "forbidden"),
+        ({"status": 7}, "validation_error"),
+    ],
+)
+async def test_a_signed_member_that_cannot_be_joins_nothing(realtime: Realtime, info: Any, code: str):
+    alice = await realtime.connect("alice", "nothing")
+    shown = await signed(realtime, alice, "presence:room", "alice", **info)
+    with pytest.raises(Refused) as refused:
+        await alice.ask("subscribe", channel="presence:room", **shown)
+    assert refused.value.code == code
+    assert await alice.nothing_more() == []  # no second answer, no snapshot
+    with pytest.raises(Refused):
+        await alice.ask("presence.get", channel="presence:room")
+
+
+async def test_a_name_of_any_length_types(realtime: Realtime):
+    alice, bob = await realtime.connect("alice", name="A" * 300), await realtime.connect("bob")
+    for client in (alice, bob):
+        await client.ask("subscribe", channel="chat:room")
+    await alice.ask("typing.start", channel="chat:room")
+    assert (await bob.until(type="typing"))["user"]["user_name"] == "A" * 256
 
 
 @pytest.mark.parametrize("wrong", ["socket", "channel", "user", "data"])

@@ -12,9 +12,10 @@ from parley.base.times import from_ms, iso_ms
 from parley.channels.realtime.access import Credentials, Permission, UnauthorizedChannel
 from parley.channels.realtime.feed import Prepared
 from parley.channels.realtime.grants import ALL, Op
+from parley.channels.realtime.members import entered
 from parley.channels.realtime.model import Position
 from parley.channels.realtime.names import InvalidChannel, Kind, check_name, kind_of
-from parley.channels.realtime.typing import StopReason
+from parley.channels.realtime.typing import NAME_LIMIT, StopReason
 from parley.stream.closing import Close
 from parley.wire.block.errors import BadRequest, ChannelLimit
 from parley.wire.block.socket import frames as f
@@ -62,6 +63,8 @@ async def _subscribe(connection: Connection, session: Session, frame: f.Subscrib
     )
     if Op.SUBSCRIBE not in permission.ops:
         raise UnauthorizedChannel("The grant does not allow to subscribe.")
+    if permission.features.presence and permission.user_info is not None:
+        entered(identity.user_id, permission.user_info)  # before anything is joined: it may be refused
     before = session.subscriptions.get(channel)
     if before is None:
         await _check_limit(connection, session)
@@ -250,13 +253,14 @@ async def _typing_start(connection: Connection, session: Session, frame: f.Typin
     server, identity = connection.server, session.identity
     _may_type(frame.channel)
     said = subscription.member_data or {}
-    name = frame.user_name or identity.name or said.get("name")
+    known = identity.name or said.get("name")
+    name = frame.user_name or (known[:NAME_LIMIT] if isinstance(known, str) else None)
     server.typing.start(
         identity.scope.app_id,
         frame.channel,
         connection.id,
         identity.user_id,
-        name if isinstance(name, str) else identity.user_id,
+        name or identity.user_id,
         frame.data,
     )
     return {}
