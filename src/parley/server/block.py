@@ -118,7 +118,7 @@ class RealTimeBlock:
         self.conversations = Conversations(
             store, bus, self.log, self.settings, self.sockets, engines, links, public_url
         )
-        self.sockets.activity = self.conversations.activity
+        self.sockets.activity, self.sockets.people = self.conversations.activity, self.conversations.people
         self.retention = Retention(self.settings)
         self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
         self.indexer = Indexer(store)

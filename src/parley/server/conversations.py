@@ -61,6 +61,7 @@ class Conversations:
         """
         mirror = self._mirror = _Mirror(bus, sockets)
         people, sources = People(), Sources()
+        self.people = people
         self.threads = Threads(log)
         tasks = Tasks(self.threads)
         self.files = MessageFiles(store, links, self.threads, public_url=public_url)

@@ -1,26 +1,16 @@
-"""Who a request speaks for; a valid user token registers its user (`realtime-block.md` 18.14)."""
+"""Who a request speaks for."""
 
 from __future__ import annotations
 
 from parley.accounts.user_tokens import USER_ID_LIMIT
 from parley.base.errors import Invalid, NotAllowed, NotFound
 from parley.base.text import storable
-from parley.people.activity import UserActivity
 from parley.people.model import Caller
-from parley.people.service import People
 from parley.wire.block.endpoint import Call
 
 
-async def caller_of(call: Call) -> Caller:
-    """Who asks; a user is known to the app afterwards, and was seen just now."""
-    if call.user is not None:
-        await call.service(People).ensure_user(call.scope, call.user)
-        call.service(UserActivity).touch(call.scope.app_id, call.user.id)
-    return caller(call)
-
-
-def caller(call: Call) -> Caller:
-    """Who asks, without leaving a trace."""
+def caller_of(call: Call) -> Caller:
+    """Who asks."""
     return Caller(call.user.id if call.user is not None else None, call.is_server)
 
 

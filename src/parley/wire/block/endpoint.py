@@ -30,6 +30,8 @@ from parley.accounts.user_tokens import InvalidToken, User, UserTokens
 from parley.base.errors import NotAllowed, TooMany, Unauthenticated
 from parley.bus import Bus
 from parley.channels.realtime.tokens import ConnectionClaims, ConnectionTokens
+from parley.people.activity import UserActivity
+from parley.people.service import People
 from parley.store.core import Store
 from parley.wire.asgi import Answer, ClientGone, Header, Request
 from parley.wire.block.errors import problems, retry_headers
@@ -239,7 +241,16 @@ async def _enter(endpoint: Endpoint, context: Context, request: Request) -> Call
         await _count(call)
     if endpoint.scope is not None:
         call.require(endpoint.scope)
+    if user is not None:
+        await _note(call, user)
     return call
+
+
+async def _note(call: Call, user: User) -> None:
+    """A user token makes its user known to the app, and whoever asks is there (18.10, 18.14)."""
+    if call.connection is None:
+        await call.service(People).ensure_user(call.scope, user)
+    call.service(UserActivity).touch(call.scope.app_id, user.id)
 
 
 async def _bearer(

@@ -15,7 +15,7 @@ from parley.people.availability import Availabilities
 from parley.people.model import Availability, Caller, PersonChange, Presence, SeenPerson, Status
 from parley.people.service import People, check_user_id
 from parley.store.listing import read_sort
-from parley.wire.block.callers import caller, caller_of, path_text
+from parley.wire.block.callers import caller_of, path_text
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, Link, iso, link, small
 from parley.wire.block.reading import PageQuery
@@ -76,7 +76,6 @@ class WhoseQuery(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/users")
 async def list_users(call: Call, query: UserListQuery) -> Reply:
     """List the app's users; `search` is a part of a name, user name or e-mail address."""
-    await caller_of(call)
     page = await call.service(People).page(
         call.scope, query.wanted(), read_sort(query.sort), status=query.status, search=query.search
     )
@@ -86,7 +85,6 @@ async def list_users(call: Call, query: UserListQuery) -> Reply:
 @routes.get("/users/{user_id}")
 async def get_user(call: Call, user_id: str) -> Reply:
     """Get a user."""
-    await caller_of(call)
     return _user(await call.service(People).get(call.scope, path_text(user_id)))
 
 
@@ -94,7 +92,7 @@ async def get_user(call: Call, user_id: str) -> Reply:
 async def register_user(call: Call, user_id: str, body: UserBody) -> Reply:
     """Register a user; one that is registered is changed, and the answer is 200."""
     registered = await call.service(People).register(
-        call.scope, caller(call), path_text(user_id), body.change()
+        call.scope, caller_of(call), path_text(user_id), body.change()
     )
     return _user(registered.seen, status=201 if registered.is_new else 200)
 
@@ -102,14 +100,13 @@ async def register_user(call: Call, user_id: str, body: UserBody) -> Reply:
 @routes.put("/users/{user_id}", body="user")
 async def update_user(call: Call, user_id: str, body: UserBody) -> Reply:
     """Change a user; a user token changes its own."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _user(await call.service(People).change(call.scope, asks, path_text(user_id), body.change()))
 
 
 @routes.get("/users/{user_id}/status")
 async def get_availability(call: Call, user_id: str) -> Reply:
     """Whether a user is there; whoever was never seen is offline."""
-    await caller_of(call)
     user_id = path_text(user_id)
     return _availability(user_id, await call.service(Availabilities).get(call.scope, user_id))
 
@@ -117,7 +114,7 @@ async def get_availability(call: Call, user_id: str) -> Reply:
 @routes.post("/users/status", status=200, body="availability")
 async def go_online(call: Call, body: AvailabilityBody) -> Reply:
     """Say how the user is there."""
-    user_id = _whose(await caller_of(call), body.user_unique_id)
+    user_id = _whose(caller_of(call), body.user_unique_id)
     now = await call.service(Availabilities).go_online(
         call.scope, user_id, body.status, custom_status=body.custom_status, payload=small(body.payload)
     )
@@ -127,7 +124,7 @@ async def go_online(call: Call, body: AvailabilityBody) -> Reply:
 @routes.delete("/users/status")
 async def go_offline(call: Call, query: WhoseQuery) -> Reply:
     """Be offline until the next call that says otherwise, or the next socket."""
-    user_id = _whose(await caller_of(call), query.user_unique_id)
+    user_id = _whose(caller_of(call), query.user_unique_id)
     await call.service(Availabilities).go_offline(call.scope, user_id)
     return NOTHING
 
@@ -135,7 +132,7 @@ async def go_offline(call: Call, query: WhoseQuery) -> Reply:
 @routes.get("/users/{user_id}/notifications/settings", scope="notifications:read")
 async def get_settings(call: Call, user_id: str) -> Reply:
     """How a user wants to be told of things."""
-    asks, user_id = await caller_of(call), path_text(user_id)
+    asks, user_id = caller_of(call), path_text(user_id)
     return _settings(user_id, await preferences.get_settings(call.scope, asks, user_id))
 
 
@@ -144,7 +141,7 @@ async def get_settings(call: Call, user_id: str) -> Reply:
 )
 async def change_settings(call: Call, user_id: str, body: preferences.SettingsChange) -> Reply:
     """Change how a user wants to be told of things."""
-    asks, user_id = await caller_of(call), path_text(user_id)
+    asks, user_id = caller_of(call), path_text(user_id)
     check_user_id(user_id)
     small(body.payload)
     small(body.preferences)

@@ -141,3 +141,17 @@ async def test_the_published_client_gets_flat_members(rest: Rest) -> None:
     assert (data["type"], data["attributes"]["token"]) == ("websocket_tokens", data["token"])
     default = await rest.ask("ada", "POST", "/api/websocket_tokens", {"websocket_token": {}}, status=201)
     assert default["data"]["channel"] is None
+
+
+async def test_whoever_a_user_token_names_is_a_user_of_the_app(rest: Rest) -> None:
+    assert (await rest.raw(None, "GET", "/users/ada")).status_code == 404
+    await rest.ask("ada", "POST", "/v1/realtime/tokens", {}, status=201)
+    client = await rest.realtime.open()
+    token = rest.user_token("ben", name="Ben")
+    await client.tell("connect", token=token, api_key=rest.realtime.keys.publishable)
+    await client.until(type="welcome")
+    await rest.raw(
+        "ada", "GET", "/v1/realtime/channels/chat:room/messages", headers=rest.connected("visitor")
+    )
+    found = (await rest.ask(None, "GET", "/users"))["data"]
+    assert {one["id"]: one["attributes"]["name"] for one in found} == {"ada": None, "ben": "Ben"}

@@ -30,7 +30,7 @@ async def list_actions(call: Call, context: str, message_id: str, query: ActionL
     """List the actions of a message."""
     page = await call.service(Actions).page(
         call.scope,
-        await caller_of(call),
+        caller_of(call),
         context,
         message_id,
         query.wanted(PAGE_SIZE),
@@ -42,7 +42,7 @@ async def list_actions(call: Call, context: str, message_id: str, query: ActionL
 @routes.get(_OF_MESSAGE + "/{action_id}", scope=READ)
 async def get_action(call: Call, context: str, message_id: str, action_id: str) -> Reply:
     """Get an action."""
-    found = await call.service(Actions).get(call.scope, await caller_of(call), context, message_id, action_id)
+    found = await call.service(Actions).get(call.scope, caller_of(call), context, message_id, action_id)
     return one("MessageAction", found.id, views.action(found))
 
 
@@ -53,7 +53,7 @@ async def update_action(
     """Answer an action, or change it."""
     small(body.payload)
     changed = await call.service(Actions).change(
-        call.scope, await caller_of(call), context, message_id, action_id, body
+        call.scope, caller_of(call), context, message_id, action_id, body
     )
     return one("MessageAction", changed.id, views.action(changed))
 
@@ -61,5 +61,5 @@ async def update_action(
 @routes.delete(_OF_MESSAGE + "/{action_id}", scope=WRITE)
 async def delete_action(call: Call, context: str, message_id: str, action_id: str) -> Reply:
     """Take an action away."""
-    await call.service(Actions).delete(call.scope, await caller_of(call), context, message_id, action_id)
+    await call.service(Actions).delete(call.scope, caller_of(call), context, message_id, action_id)
     return NOTHING

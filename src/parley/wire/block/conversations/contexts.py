@@ -59,7 +59,7 @@ async def list_contexts(call: Call, query: ContextListQuery) -> Reply:
     """List the contexts that the caller is in; `search` is a part of a name, reference or description."""
     page = await call.service(Threads).contexts(
         call.scope,
-        (await asker(call)).caller,
+        (asker(call)).caller,
         query.wanted(),
         read_sort(query.sort),
         search=query.search,
@@ -72,7 +72,7 @@ async def list_contexts(call: Call, query: ContextListQuery) -> Reply:
 @routes.post("/contexts", scope=WRITE, body="context")
 async def create_context(call: Call, body: NewContextBody) -> Reply:
     """Make a context of the caller's."""
-    who = await asker(call)
+    who = asker(call)
     new = NewConversation(
         name=body.name,
         description=body.description,
@@ -87,7 +87,7 @@ async def create_context(call: Call, body: NewContextBody) -> Reply:
 @routes.get("/contexts/{context}", scope=READ)
 async def get_context(call: Call, context: str) -> Reply:
     """Get a context."""
-    seen = await call.service(Threads).seen(call.scope, (await asker(call)).caller, context)
+    seen = await call.service(Threads).seen(call.scope, (asker(call)).caller, context)
     return Reply({"data": context_resource(seen.conversation)})
 
 
@@ -102,12 +102,12 @@ async def update_context(call: Call, context: str, body: ContextBody) -> Reply:
         metadata=small(body.metadata),
         payload=small(body.payload),
     )
-    changed = await call.service(Threads).change(call.scope, (await asker(call)).caller, context, wanted)
+    changed = await call.service(Threads).change(call.scope, (asker(call)).caller, context, wanted)
     return Reply({"data": context_resource(changed)})
 
 
 @routes.get("/context/{context}/groups", scope="groups:read")
 async def list_groups_of_context(call: Call, context: str, query: PageQuery) -> Reply:
     """List the groups of a context."""
-    who = await asker(call)
+    who = asker(call)
     return group_page(await call.service(Groups).of_context(call.scope, who.caller, context, query.wanted()))

@@ -42,7 +42,7 @@ async def list_drafts(call: Call, query: DraftListQuery) -> Reply:
     """List the caller's drafts."""
     page = await call.service(Drafts).page(
         call.scope,
-        (await asker(call)).caller,
+        (asker(call)).caller,
         query.wanted(),
         read_sort(query.sort),
         status=query.status,
@@ -57,26 +57,26 @@ async def create_draft(call: Call, body: NewMessage) -> Reply:
     """Keep a draft."""
     small(body.payload)
     check_links(body)
-    return _one(await call.service(Drafts).create(call.scope, (await asker(call)).caller, body))
+    return _one(await call.service(Drafts).create(call.scope, (asker(call)).caller, body))
 
 
 @routes.get("/draft_messages/{draft_id}", scope=READ)
 async def get_draft(call: Call, draft_id: str) -> Reply:
     """Get a draft of the caller's."""
-    return _one(await call.service(Drafts).get(call.scope, (await asker(call)).caller, draft_id))
+    return _one(await call.service(Drafts).get(call.scope, (asker(call)).caller, draft_id))
 
 
 @routes.put("/draft_messages/{draft_id}", scope=WRITE, body="draft_message")
 async def update_draft(call: Call, draft_id: str, body: MessageChange) -> Reply:
     """Change a draft of the caller's."""
     small(body.payload)
-    return _one(await call.service(Drafts).change(call.scope, (await asker(call)).caller, draft_id, body))
+    return _one(await call.service(Drafts).change(call.scope, (asker(call)).caller, draft_id, body))
 
 
 @routes.delete("/draft_messages/{draft_id}", scope=WRITE)
 async def delete_draft(call: Call, draft_id: str) -> Reply:
     """Forget a draft of the caller's."""
-    await call.service(Drafts).delete(call.scope, (await asker(call)).caller, draft_id)
+    await call.service(Drafts).delete(call.scope, (asker(call)).caller, draft_id)
     return NOTHING
 
 
@@ -85,7 +85,7 @@ async def list_drafts_of_context(call: Call, context: str, query: DraftsOfContex
     """List the caller's drafts for a conversation."""
     page = await call.service(Drafts).page(
         call.scope,
-        (await asker(call)).caller,
+        (asker(call)).caller,
         query.wanted(),
         read_sort(query.sort),
         status=query.status,
@@ -97,7 +97,7 @@ async def list_drafts_of_context(call: Call, context: str, query: DraftsOfContex
 @routes.put("/draft_messages/{draft_id}/publish", scope=WRITE)
 async def publish_draft(call: Call, draft_id: str) -> Reply:
     """Send a draft of the caller's; it is archived then."""
-    who = await asker(call)
+    who = asker(call)
     return _one(await call.service(Drafts).publish(call.scope, who.caller, draft_id, role=who.role))
 
 

@@ -52,7 +52,7 @@ class PresignBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.post("/conversations/{conversation_id}/files", scope=WRITE)
 async def create_file(call: Call, conversation_id: str) -> Reply:
     """Add a file to a conversation: one that was uploaded, an address, or (multipart) the file itself."""
-    asks, conversation_id = await caller_of(call), path_text(conversation_id)
+    asks, conversation_id = caller_of(call), path_text(conversation_id)
     service = call.service(MessageFiles)
     content_type = call.request.header(b"content-type")
     if not is_form(content_type):
@@ -82,7 +82,7 @@ async def create_file(call: Call, conversation_id: str) -> Reply:
 @routes.put("/conversations/{conversation_id}/presign", scope=WRITE, body="file")
 async def presign(call: Call, conversation_id: str, body: PresignBody) -> Reply:
     """Get a link to upload a file to, once, within 15 minutes; then create the file with its `file_url`."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     place = await call.service(MessageFiles).presign(
         call.scope, asks, path_text(conversation_id), body.filename, body.content_type, body.size
     )
@@ -98,7 +98,7 @@ async def presign(call: Call, conversation_id: str, body: PresignBody) -> Reply:
 @routes.get("/conversations/{conversation_id}/files/{file_id}", scope=READ)
 async def get_file(call: Call, conversation_id: str, file_id: str) -> Reply:
     """Get a file; its `url` works for 7 days."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     service = call.service(MessageFiles)
     return _one(call, await service.get(call.scope, asks, path_text(conversation_id), file_id))
 
@@ -106,7 +106,7 @@ async def get_file(call: Call, conversation_id: str, file_id: str) -> Reply:
 @routes.delete("/conversations/{conversation_id}/files/{file_id}", scope=WRITE)
 async def delete_file(call: Call, conversation_id: str, file_id: str) -> Reply:
     """Remove a file and its content."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     await call.service(MessageFiles).delete(call.scope, asks, path_text(conversation_id), file_id)
     return NOTHING
 

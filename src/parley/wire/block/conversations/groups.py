@@ -41,7 +41,7 @@ async def list_groups(call: Call, query: GroupListQuery) -> Reply:
     """List groups that the caller belongs to or has made; `search` is a part of a name or code."""
     page = await call.service(Groups).page(
         call.scope,
-        await caller_of(call),
+        caller_of(call),
         query.wanted(),
         read_sort(query.sort),
         status=query.status,
@@ -55,57 +55,53 @@ async def list_groups(call: Call, query: GroupListQuery) -> Reply:
 async def create_group(call: Call, body: NewGroup) -> Reply:
     """Make a group of the caller and the members."""
     small(body.payload)
-    return _one(await call.service(Groups).create(call.scope, await caller_of(call), body))
+    return _one(await call.service(Groups).create(call.scope, caller_of(call), body))
 
 
 @routes.get("/groups/{group_id}", scope=READ)
 async def get_group(call: Call, group_id: str) -> Reply:
     """Get a group."""
-    return _one(await call.service(Groups).get(call.scope, await caller_of(call), group_id))
+    return _one(await call.service(Groups).get(call.scope, caller_of(call), group_id))
 
 
 @routes.put("/groups/{group_id}", scope=WRITE, body="group")
 async def update_group(call: Call, group_id: str, body: GroupChange) -> Reply:
     """Change a group; its members only as owner or admin."""
     small(body.payload)
-    return _one(await call.service(Groups).change(call.scope, await caller_of(call), group_id, body))
+    return _one(await call.service(Groups).change(call.scope, caller_of(call), group_id, body))
 
 
 @routes.delete("/groups/{group_id}", scope=WRITE)
 async def delete_group(call: Call, group_id: str) -> Reply:
     """Put a group into the trash."""
-    await call.service(Groups).delete(call.scope, await caller_of(call), group_id)
+    await call.service(Groups).delete(call.scope, caller_of(call), group_id)
     return NOTHING
 
 
 @routes.put("/groups/{group_id}/recover", scope=WRITE)
 async def recover_group(call: Call, group_id: str) -> Reply:
     """Take a group out of the trash."""
-    return _one(await call.service(Groups).recover(call.scope, await caller_of(call), group_id))
+    return _one(await call.service(Groups).recover(call.scope, caller_of(call), group_id))
 
 
 @routes.get("/groups/trash/show", scope=READ)
 async def list_deleted_groups(call: Call, query: PageQuery) -> Reply:
     """List groups in the trash, the last deleted first."""
-    page = await call.service(Groups).page(call.scope, await caller_of(call), query.wanted(), deleted=True)
+    page = await call.service(Groups).page(call.scope, caller_of(call), query.wanted(), deleted=True)
     return group_page(page)
 
 
 @routes.post("/groups/{group_id}/members", status=200, scope=WRITE, body="groupmember")
 async def add_member(call: Call, group_id: str, body: MemberBody) -> Reply:
     """Let somebody in; nothing happens when they are in."""
-    return _one(
-        await call.service(Groups).add_member(call.scope, await caller_of(call), group_id, body.member_id)
-    )
+    return _one(await call.service(Groups).add_member(call.scope, caller_of(call), group_id, body.member_id))
 
 
 @routes.delete("/groups/{group_id}/members/{member_id}", status=200, scope=WRITE)
 async def remove_member(call: Call, group_id: str, member_id: str) -> Reply:
     """Take somebody out."""
     return _one(
-        await call.service(Groups).remove_member(
-            call.scope, await caller_of(call), group_id, path_text(member_id)
-        )
+        await call.service(Groups).remove_member(call.scope, caller_of(call), group_id, path_text(member_id))
     )
 
 

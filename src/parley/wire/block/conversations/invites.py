@@ -79,7 +79,7 @@ class JoinBody(msgspec.Struct, frozen=True, kw_only=True):
 async def list_invites(call: Call, group_id: str, query: InviteListQuery) -> Reply:
     """List the invites to a group that the caller manages, newest first."""
     page = await call.service(Invites).page(
-        call.scope, await caller_of(call), group_id, query.wanted(), query.status
+        call.scope, caller_of(call), group_id, query.wanted(), query.status
     )
     return many([_resource(invite) for invite in page.rows], meta=page_meta(page))
 
@@ -91,7 +91,7 @@ async def create_invite(call: Call, group_id: str, body: InviteBody) -> Reply:
     if expires_at is None and body.expires_in_hours is not None:
         expires_at = call.scope.now() + timedelta(hours=body.expires_in_hours)
     made = await call.service(Invites).create(
-        call.scope, await caller_of(call), group_id, max_uses=body.max_uses, expires_at=expires_at
+        call.scope, caller_of(call), group_id, max_uses=body.max_uses, expires_at=expires_at
     )
     return Reply({"data": _resource(made)})
 
@@ -99,7 +99,7 @@ async def create_invite(call: Call, group_id: str, body: InviteBody) -> Reply:
 @routes.delete("/groups/{group_id}/invites/{code}", scope=WRITE)
 async def revoke_invite(call: Call, group_id: str, code: str) -> Reply:
     """Let nobody in with this invite any more."""
-    await call.service(Invites).revoke(call.scope, await caller_of(call), group_id, code)
+    await call.service(Invites).revoke(call.scope, caller_of(call), group_id, code)
     return NOTHING
 
 
@@ -107,7 +107,7 @@ async def revoke_invite(call: Call, group_id: str, code: str) -> Reply:
 async def get_qr_code(call: Call, group_id: str, code: str, query: QrQuery) -> Reply:
     """The invite as a QR code: a data URL, or the image itself for who accepts `image/png` or SVG."""
     invites = call.service(Invites)
-    found = await invites.get(call.scope, await caller_of(call), group_id, code)
+    found = await invites.get(call.scope, caller_of(call), group_id, code)
     url = invites.url(found)
     accepted = call.request.header(b"accept")
     for media_type, draw in _IMAGES.items():
@@ -120,7 +120,7 @@ async def get_qr_code(call: Call, group_id: str, code: str, query: QrQuery) -> R
 @routes.post("/groups/join/{code}", status=200, scope=WRITE)
 async def join_group(call: Call, code: str, body: JoinBody) -> Reply:
     """Come into a group with an invite."""
-    caller = await caller_of(call)
+    caller = caller_of(call)
     user_id = body.user_unique_id or caller.user_id
     if user_id is None:
         raise Unauthenticated("This call needs a user token, or user_unique_id beside a secret key.")

@@ -64,7 +64,7 @@ async def list_group_conversations_of_user(call: Call, user_id: str, query: Conv
 @routes.get("/users/{user_id}/groups", scope="groups:read")
 async def list_groups_of_user(call: Call, user_id: str, query: PageQuery) -> Reply:
     """List the groups that a user belongs to; of others, those that the caller sees as well."""
-    who = await asker(call)
+    who = asker(call)
     return group_page(
         await call.service(Groups).page(call.scope, who.caller, query.wanted(), member=path_text(user_id))
     )
@@ -73,7 +73,7 @@ async def list_groups_of_user(call: Call, user_id: str, query: PageQuery) -> Rep
 @routes.get("/users/{user_id}/context/{context}/groups", scope="groups:read")
 async def list_groups_of_user_and_context(call: Call, user_id: str, context: str, query: PageQuery) -> Reply:
     """List the groups of a context that a user belongs to."""
-    who = await asker(call)
+    who = asker(call)
     return group_page(
         await call.service(Groups).of_context(
             call.scope, who.caller, context, query.wanted(), member=path_text(user_id)
@@ -84,7 +84,7 @@ async def list_groups_of_user_and_context(call: Call, user_id: str, context: str
 @routes.get("/users/{user_id}/unread-summary", scope=READ)
 async def get_unread_summary(call: Call, user_id: str, query: UnreadQuery) -> Reply:
     """What a user has not read, in one list and in buckets."""
-    who = await asker(call)
+    who = asker(call)
     user_id = path_text(user_id)
     found = await unread_summary(
         call.scope,
@@ -125,7 +125,7 @@ def _unread(user_id: str, found: UnreadSummary) -> dict[str, Any]:
 
 
 async def _conversations(call: Call, user_id: str, query: ConversationListQuery, **filters: object) -> Reply:
-    who = await asker(call)
+    who = asker(call)
     page = await call.service(Threads).of_user(
         call.scope,
         who.caller,

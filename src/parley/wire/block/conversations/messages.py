@@ -48,7 +48,7 @@ class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/messages", scope=READ)
 async def list_messages(call: Call, query: MessageListQuery) -> Reply:
     """List messages that the caller sees."""
-    who = await asker(call)
+    who = asker(call)
     page = await call.service(Messages).page(
         call.scope,
         who.caller,
@@ -66,7 +66,7 @@ async def list_messages(call: Call, query: MessageListQuery) -> Reply:
 @routes.post("/messages", scope=WRITE, body="message")
 async def create_message(call: Call, body: NewMessage) -> Reply:
     """Send a message; one that was sent under the same idempotency key comes back with 200."""
-    who = await asker(call)
+    who = asker(call)
     check_links(body)
     sent = await call.service(Messages).create(call.scope, who.caller, body, role=who.role)
     reply = await message_reply(call, who, sent.message, status=201 if sent.is_new else 200)
@@ -77,7 +77,7 @@ async def create_message(call: Call, body: NewMessage) -> Reply:
 @routes.get("/messages/{message_id}", scope=READ)
 async def get_message(call: Call, message_id: str) -> Reply:
     """Get a message."""
-    who = await asker(call)
+    who = asker(call)
     return await message_reply(
         call, who, await call.service(Messages).get(call.scope, who.caller, message_id)
     )
@@ -86,7 +86,7 @@ async def get_message(call: Call, message_id: str) -> Reply:
 @routes.put("/messages/{message_id}", scope=WRITE, body="message")
 async def update_message(call: Call, message_id: str, body: MessageChange) -> Reply:
     """Change a message of the caller's."""
-    who = await asker(call)
+    who = asker(call)
     changed = await call.service(Messages).change(call.scope, who.caller, message_id, body)
     return await message_reply(call, who, changed)
 
@@ -94,7 +94,7 @@ async def update_message(call: Call, message_id: str, body: MessageChange) -> Re
 @routes.delete("/messages/{message_id}", scope=WRITE)
 async def delete_message(call: Call, message_id: str) -> Reply:
     """Put a message of the caller's into the trash."""
-    who = await asker(call)
+    who = asker(call)
     await call.service(Messages).delete(call.scope, who.caller, message_id)
     return NOTHING
 
@@ -102,7 +102,7 @@ async def delete_message(call: Call, message_id: str) -> Reply:
 @routes.put("/messages/{message_id}/recover", scope=WRITE)
 async def recover_message(call: Call, message_id: str) -> Reply:
     """Take a message out of the trash."""
-    who = await asker(call)
+    who = asker(call)
     found = await call.service(Messages).recover(call.scope, who.caller, message_id)
     return await message_reply(call, who, found)
 
@@ -110,7 +110,7 @@ async def recover_message(call: Call, message_id: str) -> Reply:
 @routes.get("/messages/context/{context}", scope=READ)
 async def list_messages_of_context(call: Call, context: str, query: SubListQuery) -> Reply:
     """List the messages of a conversation."""
-    who = await asker(call)
+    who = asker(call)
     page = await call.service(Messages).page(
         call.scope, who.caller, query.wanted(), read_sort(query.sort), context=context, status=query.status
     )
@@ -120,7 +120,7 @@ async def list_messages_of_context(call: Call, context: str, query: SubListQuery
 @routes.get("/messages/parent/{parent}", scope=READ)
 async def list_messages_of_parent(call: Call, parent: str, query: SubListQuery) -> Reply:
     """List the answers to a message."""
-    who = await asker(call)
+    who = asker(call)
     page = await call.service(Messages).page(
         call.scope,
         who.caller,
@@ -135,7 +135,7 @@ async def list_messages_of_parent(call: Call, parent: str, query: SubListQuery) 
 @routes.get("/messages/trash/show", scope=READ)
 async def list_deleted_messages(call: Call, query: PageQuery) -> Reply:
     """List messages in the trash, the last deleted first."""
-    who = await asker(call)
+    who = asker(call)
     page = await call.service(Messages).trash(call.scope, who.caller, query.wanted())
     return await message_page(call, who, page)
 
@@ -149,7 +149,7 @@ async def list_deleted_messages(call: Call, query: PageQuery) -> Reply:
 )
 async def batch_messages(call: Call, body: BatchBody) -> Reply:
     """Send many messages; one bad item does not stop the others."""
-    who = await asker(call)
+    who = asker(call)
     outcome = await send_batch(
         call.service(Messages), call.scope, who.caller, body.messages, check_links, role=who.role
     )

@@ -28,9 +28,9 @@ class Asker:
     """Of the user, as the token says."""
 
 
-async def asker(call: Call) -> Asker:
-    """Who asks; see `caller_of`."""
-    return Asker(await caller_of(call), call.user.role if call.user is not None else None)
+def asker(call: Call) -> Asker:
+    """Who asks."""
+    return Asker(caller_of(call), call.user.role if call.user is not None else None)
 
 
 def check_links(new: NewMessage) -> None:

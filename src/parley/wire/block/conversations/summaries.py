@@ -67,7 +67,7 @@ async def make_summary(call: Call, context: str, body: SummaryBody) -> Reply:
 @routes.post("/conversations/digest", status=200, scope=READ)
 async def digest_chosen(call: Call, body: ChosenBody) -> Reply:
     """Summaries of chosen conversations, in their order; those the caller does not see are left out."""
-    who = await asker(call)
+    who = asker(call)
     chosen = body.context_unique_ids if body.context_unique_ids is not None else body.conversation_ids
     found = await call.service(Digests).chosen(call.scope, who.caller, chosen or [], body.prompt_id)
     attributes: dict[str, Any] = {
@@ -83,7 +83,7 @@ async def digest_chosen(call: Call, body: ChosenBody) -> Reply:
 @routes.get("/users/{user_id}/conversations/summary", scope=READ)
 async def digest_of_user(call: Call, user_id: str, query: DigestQuery) -> Reply:
     """The digest of a user's conversations."""
-    who = await asker(call)
+    who = asker(call)
     made = await call.service(Digests).across(
         call.scope, who.caller, path_text(user_id), query.custom, role=who.role
     )
@@ -91,7 +91,7 @@ async def digest_of_user(call: Call, user_id: str, query: DigestQuery) -> Reply:
 
 
 async def _summary(call: Call, context: str, prompt_id: str | None) -> Reply:
-    who = await asker(call)
+    who = asker(call)
     found = await call.service(Summaries).summary(call.scope, who.caller, context, prompt_id, role=who.role)
     headers = {}
     if found.retry_after_s is not None:

@@ -77,7 +77,7 @@ class UserTasksQuery(TasksQuery, frozen=True, kw_only=True):
 @routes.get("/conversations/{conversation_id}/tasks", scope=READ)
 async def list_conversation_tasks(call: Call, conversation_id: str, query: TasksQuery) -> Reply:
     """List the tasks of a conversation: a user's own, and those of nobody in particular."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     page = await call.service(Tasks).of_conversation(
         call.scope, asks, path_text(conversation_id), query.wanted(), status=query.status
     )
@@ -87,7 +87,7 @@ async def list_conversation_tasks(call: Call, conversation_id: str, query: Tasks
 @routes.get("/users/{user_id}/tasks", scope=READ)
 async def list_user_tasks(call: Call, user_id: str, query: UserTasksQuery) -> Reply:
     """List the tasks of a user over all conversations."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     which = TaskFilter(**{name: getattr(query, name) for name in TaskFilter.__struct_fields__})
     page = await call.service(Tasks).of_user(call.scope, asks, path_text(user_id), query.wanted(), which)
     return many([task_resource(task) for task in page.rows], meta=page_meta(page))
@@ -96,7 +96,7 @@ async def list_user_tasks(call: Call, user_id: str, query: UserTasksQuery) -> Re
 @routes.post("/conversations/{conversation_id}/tasks", scope=WRITE, body="task")
 async def create_task(call: Call, conversation_id: str, body: TaskBody) -> Reply:
     """File a task by hand."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     task = await call.service(Tasks).create(
         call.scope,
         asks,
@@ -112,7 +112,7 @@ async def create_task(call: Call, conversation_id: str, body: TaskBody) -> Reply
 @routes.put("/tasks/{task_id}", scope=WRITE, body="task")
 async def update_task(call: Call, task_id: str, query: StepQuery, body: TaskUpdate) -> Reply:
     """Change a task; or, with `action_type`, complete, dismiss or reopen it: never both."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     change = TaskChange(description=body.description, priority=body.priority)
     service = call.service(Tasks)
     if query.action_type is None:
@@ -125,7 +125,7 @@ async def update_task(call: Call, task_id: str, query: StepQuery, body: TaskUpda
 @routes.delete("/tasks/{task_id}", scope=WRITE)
 async def delete_task(call: Call, task_id: str) -> Reply:
     """Remove a task for good."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     await call.service(Tasks).delete(call.scope, asks, task_id)
     return NOTHING
 

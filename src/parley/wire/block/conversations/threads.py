@@ -120,14 +120,14 @@ class ReaderBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/conversations/contexts", scope=READ)
 async def list_keys(call: Call) -> Reply:
     """List what addresses the caller's conversations, newest first."""
-    who = await asker(call)
+    who = asker(call)
     return flat({"data": {"contexts": await call.service(Threads).keys(call.scope, who.caller)}})
 
 
 @routes.post("/conversations", scope=WRITE, body="conversation")
 async def create_conversation(call: Call, body: ConversationBody) -> Reply:
     """Make a conversation of the caller and the participants."""
-    who = await asker(call)
+    who = asker(call)
     made = await call.service(Threads).create(call.scope, who.caller, body.new(), role=who.role)
     return await _reply(call, who, made)
 
@@ -135,7 +135,7 @@ async def create_conversation(call: Call, body: ConversationBody) -> Reply:
 @routes.get("/conversations/{context}", scope=READ)
 async def open_conversation(call: Call, context: str, query: ConversationQuery) -> Reply:
     """Open a conversation: its messages, newest first, which count as read from now on."""
-    who = await asker(call)
+    who = asker(call)
     opened = await call.service(Reading).open(call.scope, who.caller, context, query.wanted(), role=who.role)
     messages, included = await message_resources(call, who, opened.messages.rows)
     body: dict[str, Any] = {"data": messages}
@@ -158,7 +158,7 @@ async def open_conversation(call: Call, context: str, query: ConversationQuery) 
 @routes.delete("/conversations/{context}", scope=WRITE)
 async def delete_conversation(call: Call, context: str) -> Reply:
     """Make a conversation invisible to everybody."""
-    await call.service(Threads).delete(call.scope, (await asker(call)).caller, context)
+    await call.service(Threads).delete(call.scope, (asker(call)).caller, context)
     return NOTHING
 
 
@@ -177,14 +177,14 @@ async def archive_conversation(call: Call, context: str) -> Reply:
 @routes.put("/conversations/{context}/restore", scope=WRITE)
 async def restore_conversation(call: Call, context: str) -> Reply:
     """Make an archived conversation active again, or bring back a deleted one."""
-    who = await asker(call)
+    who = asker(call)
     return await _reply(call, who, await call.service(Threads).restore(call.scope, who.caller, context))
 
 
 @routes.put("/conversations/{context}/extend", scope=WRITE, body="conversation")
 async def extend_conversation(call: Call, context: str, body: ExtendBody) -> Reply:
     """Add members to the payload."""
-    who = await asker(call)
+    who = asker(call)
     changed = await call.service(Threads).extend(call.scope, who.caller, context, small(body.data))
     return await _reply(call, who, changed)
 
@@ -192,7 +192,7 @@ async def extend_conversation(call: Call, context: str, body: ExtendBody) -> Rep
 @routes.post("/conversations/{context}/messages", scope=WRITE, body="message")
 async def send_into_conversation(call: Call, context: str, body: NewMessage) -> Reply:
     """Send a message into a conversation that is there."""
-    who = await asker(call)
+    who = asker(call)
     check_links(body)
     await call.service(Threads).seen(call.scope, who.caller, context)
     new = msgspec.structs.replace(body, context_id=context)
@@ -205,7 +205,7 @@ async def send_into_conversation(call: Call, context: str, body: NewMessage) -> 
 @routes.get("/conversations/{context}/messages/{message_id}", scope=READ)
 async def get_message_of_conversation(call: Call, context: str, message_id: str) -> Reply:
     """Get a message of a conversation; it is not marked as read."""
-    who = await asker(call)
+    who = asker(call)
     conversation = (await call.service(Threads).seen(call.scope, who.caller, context)).conversation
     found = await call.service(Messages).get(call.scope, who.caller, message_id)
     if found.conversation_id != conversation.id:
@@ -216,7 +216,7 @@ async def get_message_of_conversation(call: Call, context: str, message_id: str)
 @routes.put("/conversations/{context}/messages/{message_id}/read", scope=WRITE)
 async def mark_read(call: Call, context: str, message_id: str, body: ReaderBody) -> Reply:
     """The user has read a message."""
-    who = await asker(call)
+    who = asker(call)
     receipt = await call.service(Reading).read(
         call.scope, _reader(who, body), context, message_id, role=who.role
     )
@@ -226,7 +226,7 @@ async def mark_read(call: Call, context: str, message_id: str, body: ReaderBody)
 @routes.put("/conversations/{context}/messages/{message_id}/unread", scope=WRITE)
 async def mark_unread(call: Call, context: str, message_id: str, body: ReaderBody) -> Reply:
     """The user wants to read a message again."""
-    who = await asker(call)
+    who = asker(call)
     message = await call.service(Reading).unread(call.scope, _reader(who, body), context, message_id)
     return await message_reply(call, who, message)
 
@@ -234,7 +234,7 @@ async def mark_unread(call: Call, context: str, message_id: str, body: ReaderBod
 @routes.put("/conversations/{context}/messages/read_all", status=204, scope=WRITE)
 async def mark_all_read(call: Call, context: str, body: ReaderBody) -> Reply:
     """The user has read everything."""
-    who = await asker(call)
+    who = asker(call)
     await call.service(Reading).read_all(call.scope, _reader(who, body), context, role=who.role)
     return NOTHING
 
@@ -248,7 +248,7 @@ def _reader(who: Asker, body: ReaderBody) -> str:
 
 
 async def _change(call: Call, context: str, wanted: ConversationChange) -> Reply:
-    who = await asker(call)
+    who = asker(call)
     return await _reply(
         call, who, await call.service(Threads).change(call.scope, who.caller, context, wanted)
     )

@@ -93,21 +93,21 @@ async def list_by_target(call: Call, target_id: str, query: NotificationsQuery) 
 @routes.post("/notifications", scope=WRITE, body="notification")
 async def create_notification(call: Call, body: NotificationBody) -> Reply:
     """Create a notification; it is published on `notifications:<target_id>`."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(await call.service(Notifications).create(call.scope, asks, body.new()))
 
 
 @routes.get("/notifications/{notification_id}", scope=READ)
 async def get_notification(call: Call, notification_id: str) -> Reply:
     """Get a notification."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(await call.service(Notifications).get(call.scope, asks, notification_id))
 
 
 @routes.put("/notifications/{notification_id}", scope=WRITE, body="notification")
 async def update_notification(call: Call, notification_id: str, body: NotificationUpdate) -> Reply:
     """Change a notification."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     change = NotificationChange(
         content=body.content,
         url=link(body.url, "/notification/url"),
@@ -120,7 +120,7 @@ async def update_notification(call: Call, notification_id: str, body: Notificati
 @routes.delete("/notifications/{notification_id}", scope=WRITE)
 async def delete_notification(call: Call, notification_id: str) -> Reply:
     """Remove a notification."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     await call.service(Notifications).delete(call.scope, asks, notification_id)
     return NOTHING
 
@@ -128,19 +128,19 @@ async def delete_notification(call: Call, notification_id: str) -> Reply:
 @routes.put("/notifications/{notification_id}/read", scope=WRITE)
 async def mark_read(call: Call, notification_id: str) -> Reply:
     """Mark a notification as read."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(await call.service(Notifications).mark(call.scope, asks, notification_id, is_read=True))
 
 
 @routes.put("/notifications/{notification_id}/unread", scope=WRITE)
 async def mark_unread(call: Call, notification_id: str) -> Reply:
     """Mark a notification as unread."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(await call.service(Notifications).mark(call.scope, asks, notification_id, is_read=False))
 
 
 async def _page(call: Call, query: NotificationsQuery, status: str | None, target_id: str | None) -> Reply:
-    asks = await caller_of(call)
+    asks = caller_of(call)
     page = await call.service(Notifications).page(
         call.scope,
         asks,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from parley.notifications.sources import Sources
 from parley.notifications.views import source_view
-from parley.wire.block.callers import caller_of
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.replies import Reply, one
 
@@ -14,6 +13,5 @@ routes = Routes("Sources")
 @routes.get("/sources/{source_id}", scope="conversations:read")
 async def get_source(call: Call, source_id: str) -> Reply:
     """Get a source."""
-    await caller_of(call)
     found = await call.service(Sources).get(call.scope, source_id)
     return one("Source", found.id, source_view(found))

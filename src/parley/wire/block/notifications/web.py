@@ -85,7 +85,7 @@ class WebNotificationsQuery(PageQuery, frozen=True, kw_only=True):
 @routes.get("/web_notifications", scope=READ)
 async def list_web_notifications(call: Call, query: WebNotificationsQuery) -> Reply:
     """List web notifications; a user sees those for them and those by them."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     page = await call.service(WebNotifications).page(
         call.scope,
         asks,
@@ -103,7 +103,7 @@ async def list_web_notifications(call: Call, query: WebNotificationsQuery) -> Re
 @routes.post("/web_notifications", scope=WRITE, body="web_notification")
 async def send_web_notification(call: Call, body: OneBody) -> Reply:
     """Send a web notification to a user."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     service = call.service(WebNotifications)
     return _one(await service.send(call.scope, asks, body.recipient_unique_id, body.new()))
 
@@ -111,7 +111,7 @@ async def send_web_notification(call: Call, body: OneBody) -> Reply:
 @routes.post("/web_notifications/bulk", scope=WRITE, body="web_notification")
 async def send_bulk(call: Call, body: BulkBody) -> Reply:
     """Send the same to up to 1000 users; unknown ones are counted as failed."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     done = await call.service(WebNotifications).send_bulk(
         call.scope, asks, body.recipient_unique_ids, body.new()
     )
@@ -121,7 +121,7 @@ async def send_bulk(call: Call, body: BulkBody) -> Reply:
 @routes.put("/web_notifications/read_all", scope=WRITE, body="web_notification")
 async def mark_all_read(call: Call, body: RecipientBody) -> Reply:
     """Mark everything of a recipient as read."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     recipient = body.recipient_unique_id or call.acting_user().id
     return flat({"updated": await call.service(WebNotifications).read_all(call.scope, asks, recipient)})
 
@@ -129,7 +129,7 @@ async def mark_all_read(call: Call, body: RecipientBody) -> Reply:
 @routes.get("/web_notifications/{notification_id}", scope=READ)
 async def get_web_notification(call: Call, notification_id: str) -> Reply:
     """Get a web notification."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(await call.service(WebNotifications).get(call.scope, asks, notification_id))
 
 
@@ -148,13 +148,13 @@ async def mark_clicked(call: Call, notification_id: str) -> Reply:
 @routes.delete("/web_notifications/{notification_id}", scope=WRITE)
 async def delete_web_notification(call: Call, notification_id: str) -> Reply:
     """Remove a web notification."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     await call.service(WebNotifications).delete(call.scope, asks, notification_id)
     return NOTHING
 
 
 async def _mark(call: Call, notification_id: str, *, is_clicked: bool) -> Reply:
-    asks = await caller_of(call)
+    asks = caller_of(call)
     service = call.service(WebNotifications)
     return _one(await service.mark(call.scope, asks, notification_id, is_clicked=is_clicked))
 

@@ -88,7 +88,7 @@ class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/meetings", scope=READ)
 async def list_meetings(call: Call, query: MeetingsQuery) -> Reply:
     """List the meetings that the caller hosts or is invited to, by conversation or group; newest first."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     which = MeetingFilter(
         host_unique_id=query.host_unique_id,
         conversation_unique_id=query.conversation_unique_id,
@@ -104,7 +104,7 @@ async def list_meetings(call: Call, query: MeetingsQuery) -> Reply:
 @routes.post("/meetings", scope=WRITE, body="meeting")
 async def create_meeting(call: Call, body: MeetingBody) -> Reply:
     """Plan a meeting of the caller's, with a room of its own."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     host = None if body.host_unique_id is None else user_named(call, body.host_unique_id)
     new = NewMeeting(
         title=body.title,
@@ -127,14 +127,14 @@ async def create_meeting(call: Call, body: MeetingBody) -> Reply:
 @routes.get("/meetings/{meeting_id}", scope=READ)
 async def get_meeting(call: Call, meeting_id: str) -> Reply:
     """Get a meeting."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(call, await call.service(Meetings).get(call.scope, asks, meeting_id))
 
 
 @routes.put("/meetings/{meeting_id}", scope=WRITE, body="meeting")
 async def update_meeting(call: Call, meeting_id: str, body: MeetingUpdate) -> Reply:
     """Change a meeting; for its host and servers, as everything below."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     at = body.scheduled_at
     wanted = MeetingChange(
         title=body.title,
@@ -155,7 +155,7 @@ async def update_meeting(call: Call, meeting_id: str, body: MeetingUpdate) -> Re
 @routes.delete("/meetings/{meeting_id}", scope=WRITE)
 async def delete_meeting(call: Call, meeting_id: str) -> Reply:
     """Remove a meeting for good; its room ends."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     await call.service(Meetings).delete(call.scope, asks, meeting_id)
     return NOTHING
 
@@ -163,7 +163,7 @@ async def delete_meeting(call: Call, meeting_id: str) -> Reply:
 @routes.post("/meetings/{meeting_id}/session", status=200, scope=READ)
 async def create_session(call: Call, meeting_id: str, body: SessionBody) -> Reply:
     """Get what lets somebody into a meeting: for whoever sees it, also before it has begun."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     user_id = None if body.user_unique_id is None else user_named(call, body.user_unique_id)
     session = await call.service(Meetings).session(call.scope, asks, meeting_id, user_id=user_id)
     return flat(
@@ -179,14 +179,14 @@ async def create_session(call: Call, meeting_id: str, body: SessionBody) -> Repl
 @routes.post("/meetings/{meeting_id}/start", status=200, scope=WRITE)
 async def start_meeting(call: Call, meeting_id: str) -> Reply:
     """Begin a meeting; what is over does not begin again."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(call, await call.service(Meetings).start(call.scope, asks, meeting_id))
 
 
 @routes.post("/meetings/{meeting_id}/end", status=200, scope=WRITE)
 async def end_meeting(call: Call, meeting_id: str) -> Reply:
     """End a meeting, and its room for everybody in it."""
-    asks = await caller_of(call)
+    asks = caller_of(call)
     return _one(call, await call.service(Meetings).end(call.scope, asks, meeting_id))
 
 

@@ -63,6 +63,8 @@ async def identify(server: BlockSockets, token: str, api_key: str | None) -> Ide
     except Unauthenticated as refused:
         raise InvalidToken(refused.message) from refused
     user = await server.users.verify(holder.scope, token)
+    if server.people is not None:
+        await server.people.ensure_user(holder.scope, user)
     grants = Grants(await server.access.default_grants(holder.scope, user.id))
     return Identity(holder.scope, holder.app, user.id, user.name, grants, user.expires_at)
 

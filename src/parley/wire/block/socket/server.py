@@ -15,7 +15,7 @@ from parley.accounts.app_settings import AppSettings
 from parley.accounts.model import App
 from parley.accounts.plans import PlanSettings
 from parley.accounts.scope import AppScope
-from parley.accounts.user_tokens import InvalidToken, UserTokens
+from parley.accounts.user_tokens import InvalidToken, User, UserTokens
 from parley.base.errors import Unauthenticated
 from parley.base.events import Event
 from parley.base.ids import AppId
@@ -67,6 +67,14 @@ class Activity(Protocol):
 
     def socket_closed(self, app_id: AppId, user_id: str) -> None:
         """One of the user's sockets is closed."""
+        ...
+
+
+class Users(Protocol):
+    """What the sockets need of `people.service`."""
+
+    async def ensure_user(self, scope: AppScope, user: User) -> None:
+        """A valid user token names this user."""
         ...
 
 
@@ -137,6 +145,8 @@ class BlockSockets:
         """Told of subscriptions and members, for webhooks; must be quick."""
         self.activity: Activity | None = None
         """Told of who is connected."""
+        self.people: Users | None = None
+        """Told of whom user tokens name."""
         self._arrivals: set[asyncio.Task[None]] = set()
         self._settings = settings
         self._open: Counter[AppId] = Counter()
