@@ -48,6 +48,7 @@ class KeyHolder:
     scope: AppScope
     app: App
     is_secret: bool
+    credential_id: CredentialId
 
 
 async def app_of_environment(scope: Scope, app_id: AppId, environment: Environment) -> App:
@@ -126,13 +127,18 @@ async def authenticate_key(base: Store, key: str) -> KeyHolder:
     scope = AppScope(
         base, app.organization_id, f"credential:{credential.id}", frozenset(credential.rights), app.id
     )
-    return KeyHolder(scope, app, credential.kind is CredentialKind.SECRET_KEY)
+    return KeyHolder(scope, app, credential.kind is CredentialKind.SECRET_KEY, credential.id)
 
 
 async def signing_keys(scope: AppScope) -> list[bytes]:
     """The active secret keys of the scope's app (one environment), newest first."""
+    return list((await named_signing_keys(scope)).values())
+
+
+async def named_signing_keys(scope: AppScope) -> dict[CredentialId, bytes]:
+    """The same, each with the credential that it is."""
     sealed = await store.active_secret_keys(scope, scope.app_id)
-    return [scope.store.vault.open(_SEAL, one) for one in sealed]
+    return {id_: scope.store.vault.open(_SEAL, one) for id_, one in sealed.items()}
 
 
 def _may_be_key(key: str) -> bool:

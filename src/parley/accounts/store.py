@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
@@ -12,7 +14,7 @@ from parley.base.ids import AppId, CredentialId, OrganizationId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import to_ms
 from parley.store.ports import Database, Transaction
-from parley.store.query import Query, SystemQuery, insert_row, like_pattern, upsert
+from parley.store.query import Query, SystemQuery, in_list, insert_row, json_list, like_pattern, upsert
 from parley.store.rows import RowMap
 from parley.store.schema import channels as channel_tables
 from parley.store.schema import tables as t
@@ -80,7 +82,7 @@ _KEY_WITH_APP = SystemQuery(
     )
 )
 _SECRET_KEYS = Query(
-    select(t.credentials.c.sealed_secret)
+    select(t.credentials.c.id, t.credentials.c.sealed_secret)
     .where(
         t.credentials.c.organization_id == bindparam("organization_id"),
         t.credentials.c.app_id == bindparam("of_app"),
@@ -89,6 +91,14 @@ _SECRET_KEYS = Query(
         or_(t.credentials.c.expires_at.is_(None), t.credentials.c.expires_at > bindparam("now")),
     )
     .order_by(t.credentials.c.created_at.desc())
+)
+
+_WORKING = SystemQuery(
+    select(t.credentials.c.id).where(
+        in_list(t.credentials.c.id, "ids"),
+        t.credentials.c.revoked_at.is_(None),
+        or_(t.credentials.c.expires_at.is_(None), t.credentials.c.expires_at > bindparam("now")),
+    )
 )
 
 _settings = channel_tables.app_settings
@@ -218,10 +228,18 @@ async def key_with_app(database: Database, secret_hash: str) -> tuple[Credential
     return _credentials.read(values[:number]), _apps.read(values[number:])
 
 
-async def active_secret_keys(reader: Scope | Change, app_id: AppId) -> list[bytes]:
+async def active_secret_keys(reader: Scope | Change, app_id: AppId) -> dict[CredentialId, bytes]:
     """The sealed secret keys of an app that work now, newest first."""
-    now = to_ms(reader.now())
-    return [bytes(row[0]) for row in await reader.all(_SECRET_KEYS, of_app=app_id, now=now)]
+    rows = await reader.all(_SECRET_KEYS, of_app=app_id, now=to_ms(reader.now()))
+    return {CredentialId(row[0]): bytes(row[1]) for row in rows}
+
+
+async def working(
+    database: Database, credentials: Iterable[CredentialId], now: datetime
+) -> set[CredentialId]:
+    """Those that are neither revoked nor expired nor unknown, whoever's they are."""
+    rows = await database.all(_WORKING, ids=json_list(credentials), now=to_ms(now))
+    return {CredentialId(row[0]) for row in rows}
 
 
 async def app_settings(scope: AppScope, section: str) -> str | None:

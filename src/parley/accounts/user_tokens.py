@@ -7,16 +7,18 @@ key of the JWKS document (RFC 7517) that the app names.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import jwt
 import msgspec
 
 from parley.accounts.app_settings import AppSettings
-from parley.accounts.keys import signing_keys
+from parley.accounts.keys import named_signing_keys
 from parley.accounts.scope import AppScope
 from parley.base.clock import Clock
 from parley.base.errors import ParleyError, Unauthenticated
+from parley.base.ids import CredentialId
 from parley.base.text import storable
 from parley.base.times import to_ms
 from parley.outgoing.ports import Http
@@ -62,6 +64,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None = None
     avatar_url: str | None = None
     role: str | None = None
+    signed_by: CredentialId | None = None
+    """The secret key; None when the app's JWKS vouches for the token."""
     scopes: frozenset[str] = DEFAULT_SCOPES
 
 
@@ -74,8 +78,16 @@ class UserTokens:
         self._clock = clock
         self._jwks: dict[str, tuple[float, jwt.PyJWKSet]] = {}
 
-    async def verify(self, scope: AppScope, token: str) -> User:
+    async def verify(
+        self, scope: AppScope, token: str, *, remembered: Mapping[CredentialId, bytes] | None = None
+    ) -> User:
         """The user of a token.
+
+        Args:
+            scope: where it is to hold.
+            token: as it was presented.
+            remembered: secret keys that the app had a moment ago; the present ones are asked for only when
+                the token is signed with none of these.
 
         Raises:
             InvalidToken: anything that is not a present, well signed token of this environment.
@@ -84,21 +96,18 @@ class UserTokens:
             algorithm = jwt.get_unverified_header(token).get("alg")
         except (jwt.InvalidTokenError, ValueError) as refused:
             raise InvalidToken("The user token is malformed.") from refused
+        signed_by: CredentialId | None = None
         if algorithm == "HS256":
-            claims = self._by_secret(token, await signing_keys(scope))
+            found = _by_secret(token, remembered) if remembered is not None else None
+            found = found or _by_secret(token, await named_signing_keys(scope))
+            if found is None:
+                raise InvalidToken("The user token is not signed with a key of this app.")
+            signed_by, claims = found
         elif algorithm in _SIGNED_BY_PAIR:
             claims = await self._by_pair(scope, token, algorithm)
         else:
             raise InvalidToken("The user token is signed with an algorithm that is not accepted.")
-        return self._user(claims)
-
-    def _by_secret(self, token: str, keys: list[bytes]) -> dict[str, Any]:
-        for key in keys:
-            try:
-                return _decode(token, key, "HS256")
-            except (jwt.InvalidTokenError, ValueError):
-                continue
-        raise InvalidToken("The user token is not signed with a key of this app.")
+        return self._user(claims, signed_by)
 
     async def _by_pair(self, scope: AppScope, token: str, algorithm: str) -> dict[str, Any]:
         url = (await self._settings.get(scope, "identity", IdentitySettings)).jwks_url
@@ -137,7 +146,7 @@ class UserTokens:
         self._jwks[url] = (now + _JWKS_KEPT_S, keys)
         return keys
 
-    def _user(self, claims: dict[str, Any]) -> User:
+    def _user(self, claims: dict[str, Any], signed_by: CredentialId | None) -> User:
         user_id = next(
             (claims[name] for name in ("sub", "unique_id", "user_unique_id") if claims.get(name)), None
         )
@@ -162,6 +171,7 @@ class UserTokens:
             email=_text(claims, "email"),
             avatar_url=_text(claims, "avatar_url"),
             role=_text(claims, "role") or _text(claims, "role_name"),
+            signed_by=signed_by,
             scopes=DEFAULT_SCOPES if granted is None else frozenset(granted.split()),
         )
 
@@ -174,6 +184,16 @@ def _is_time(value: Any) -> TypeGuard[float]:
 def _text(claims: dict[str, Any], name: str) -> str | None:
     value = claims.get(name)
     return value[:500] if isinstance(value, str) and value and storable(value) else None
+
+
+def _by_secret(token: str, keys: Mapping[CredentialId, bytes]) -> tuple[CredentialId, dict[str, Any]] | None:
+    """The key that a token is signed with, and its claims."""
+    for credential_id, key in keys.items():
+        try:
+            return credential_id, _decode(token, key, "HS256")
+        except (jwt.InvalidTokenError, ValueError):
+            continue
+    return None
 
 
 def _decode(token: str, key: Any, algorithm: str) -> dict[str, Any]:
