@@ -36,6 +36,7 @@ export default defineConfig({
         start: path('index.html'),
         meet: path('meet.html'),
         chat: path('chat.html'),
+        room: path('room.html'),
         notices: path('notices.html'),
         shim: path('src/shim/shim.ts'),
       },

@@ -38,6 +38,7 @@ def dist(tmp_path: Path) -> Path:
     files = {
         "index.html": PAGE.format("start").encode(),
         "chat.html": PAGE.format("chat").encode(),
+        "room.html": PAGE.format("room").encode(),
         "meet.html": PAGE.format("meet").encode(),
         "notices.html": b"<!doctype html><title>Third-party notices</title>",
         "favicon.svg": b"<svg/>",

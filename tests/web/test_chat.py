@@ -1,4 +1,4 @@
-"""`POST /start/chat`, and the pages of the chat and of rooms."""
+"""`POST /start/chat`, and the page of the chat."""
 
 from __future__ import annotations
 
@@ -81,9 +81,8 @@ def test_rate_limit_tells_when_to_come_back(open_site: OpenSite) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "42")
 
 
-@pytest.mark.parametrize("path", ["/chat", "/rooms/room_183edb870f900b6c1807"])
-def test_chat_and_rooms_are_one_page_that_may_use_the_camera(chat: Client, path: str) -> None:
-    answer = chat.get(path)
+def test_page_of_the_chat_may_use_the_camera(chat: Client) -> None:
+    answer = chat.get("/chat")
     assert answer.status_code == 200
     assert "<title>chat</title>" in answer.text
     assert "camera=(self)" in answer.headers["permissions-policy"]

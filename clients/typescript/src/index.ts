@@ -31,6 +31,6 @@ export type {
   TokenRequest,
 } from './rest/realtime.ts';
 export type { ScreenControl, TrackControl } from './webrtc/controls.ts';
-export type { Room, RoomEvents } from './webrtc/room.ts';
+export type { Room, RoomEnd, RoomEvents } from './webrtc/room.ts';
 export type { Rooms } from './webrtc/rooms.ts';
 export type { JoinOptions, Participant, RoomInfo } from './webrtc/types.ts';

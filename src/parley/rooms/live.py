@@ -97,9 +97,9 @@ class LiveRooms:
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     async def admit(
-        self, scope: AppScope, room_id: str, user_id: str, token: str | None
+        self, scope: AppScope, room_id: str, user_id: str, token: str | None, *, invited: Pass | None = None
     ) -> tuple[Room, Pass]:
-        """The room, and what the user is in it.
+        """The room, and what the user is in it; `invited` is what their connection says, and comes first.
 
         Raises:
             NotFound: no such room.
@@ -109,6 +109,8 @@ class LiveRooms:
         room = await service.get_room(scope, room_id)
         if room.status is not RoomStatus.OPEN:
             raise RoomOver("This room has ended.")
+        if invited is not None:
+            return room, invited
         if token is not None:
             return room, self.tokens.check(token, room_id, user_id)
         if room.access == "token":

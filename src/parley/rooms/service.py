@@ -14,6 +14,7 @@ from parley.rooms import store
 from parley.rooms.events import RoomEnded
 from parley.rooms.meetings import store as meetings
 from parley.rooms.model import NewRoom, Room, RoomStatus
+from parley.store.core import Store
 
 _ROOM_ID = re.compile(r"room_[0-9a-z]{1,60}", re.ASCII)
 
@@ -65,6 +66,18 @@ async def get_room(scope: AppScope, room_id: str) -> Room:
         NotFound: there is none of that id.
     """
     room = await store.get(scope, room_id) if _ROOM_ID.fullmatch(room_id) else None
+    if room is None:
+        raise NotFound("There is no such room.")
+    return room
+
+
+async def find_room(base: Store, room_id: str) -> Room:
+    """A room of whichever app, open or ended.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    room = await store.of_any_app(base.database, room_id) if _ROOM_ID.fullmatch(room_id) else None
     if room is None:
         raise NotFound("There is no such room.")
     return room

@@ -17,6 +17,7 @@ _rooms = RowMap(Room, c.rooms)
 r = c.rooms.c
 _INSERT = insert_row(c.rooms)
 _ONE = Query(select(*_rooms.columns).where(r.app_id == bindparam("app_id"), r.id == bindparam("id")))
+_ANYWHERE = SystemQuery(select(*_rooms.columns).where(r.id == bindparam("id")))
 _ALL = (r.app_id == bindparam("app_id"),)
 _SEEN = (*_ALL, or_(r.access == "open", r.created_by == bindparam("user_id")))
 _END = Query(
@@ -67,6 +68,12 @@ async def insert(change: Change, room: Room) -> None:
 async def get(reader: AppScope | Change, room_id: str) -> Room | None:
     """A room of the app."""
     row = await reader.one(_ONE, id=room_id)
+    return _rooms.read(row) if row else None
+
+
+async def of_any_app(reader: Reader, room_id: str) -> Room | None:
+    """A room by its id alone: what else its visitor needs is not decided here."""
+    row = await reader.one(_ANYWHERE, id=room_id)
     return _rooms.read(row) if row else None
 
 

@@ -18,6 +18,10 @@ _ALGORITHM = "HS256"
 _SECRET_NAME = "room-tokens"  # noqa: S105 - the name of a secret
 
 
+class RoomTokenExpired(InvalidToken):
+    """It was ours, and has ended."""
+
+
 class Pass(NamedTuple):
     """What a token says."""
 
@@ -60,7 +64,18 @@ class RoomTokens:
             user_id: who holds it; None = the customer's server, which may speak for anybody.
 
         Raises:
-            InvalidToken: not ours, expired, for another room or another user.
+            InvalidToken: not ours, for another room or another user; as `RoomTokenExpired`: expired.
+        """
+        pass_, user = self.read(token, room_id)
+        if user_id and user not in (None, user_id):
+            raise InvalidToken("The room token is for another room or user.")
+        return pass_
+
+    def read(self, token: str, room_id: str) -> tuple[Pass, str | None]:
+        """What a token says, and whom it is for; None: for whoever holds it.
+
+        Raises:
+            InvalidToken: not ours, or for another room; as `RoomTokenExpired`: expired.
         """
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -75,10 +90,10 @@ class RoomTokens:
             raise InvalidToken("The room token is not valid.") from refused
         expires_at = claims.get("exp")
         if not isinstance(expires_at, int) or expires_at <= self._now_s():
-            raise InvalidToken("The room token has expired.")
-        if claims.get("room") != room_id or (user_id and claims.get("sub") not in (None, user_id)):
+            raise RoomTokenExpired("The room token has expired.")
+        if claims.get("room") != room_id:
             raise InvalidToken("The room token is for another room or user.")
-        return Pass(Role(claims.get("role", Role.PARTICIPANT)), claims.get("pid"))
+        return Pass(Role(claims.get("role", Role.PARTICIPANT)), claims.get("pid")), claims.get("sub")
 
     def _now_s(self) -> int:
         return to_ms(self._store.clock.now()) // 1000

@@ -12,6 +12,7 @@ from parley import __version__
 from parley.channels.files import ChatFiles
 from parley.media.turn import IceOptions
 from parley.server.demo_chat import DemoChat
+from parley.server.room_visits import RoomVisits
 from parley.web.context import WebContext
 from parley.web.pages import web_router
 from parley.web.telemetry import telemetry_router
@@ -58,20 +59,29 @@ def build_asgi(
         engines = {name: status.detail for name, status in parley.pool.statuses().items()}
         return Response({"status": "ok", "media": engines})
 
-    limiter = WindowLimiter(parley.bus, parley.store.clock.monotonic) if parley.settings.rate_limits else None
-    api = RealtimeKitContext(store=parley.store, tokens=parley.tokens, live=parley.live, limiter=limiter)
+    settings = parley.settings
+    api = RealtimeKitContext(
+        store=parley.store,
+        tokens=parley.tokens,
+        live=parley.live,
+        limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
+        accepts_key_header=settings.api_key_header,
+    )
     client = ClientHttpContext(auth=auth, files=files, ice=ice, public_url=parley.public_url)
     pages = WebContext(
         public_url=parley.public_url,
         version=__version__,
         create_demo_meeting=demo.create if demo else None,
         admit_to_demo_chat=DemoChat(demo, parley.block.context.tokens, parley.bus).admit if demo else None,
+        visit_room=RoomVisits(
+            parley.store, parley.block.rooms.live, parley.block.context.tokens, parley.bus, demo
+        ).visit,
     )
     app = Litestar(
         route_handlers=[
             live,
             ready,
-            reference_router(),
+            reference_router(prefix=settings.api_prefix),
             key_handler(parley.signer),
             client_router(client),
             web_router(pages),
@@ -87,7 +97,7 @@ def build_asgi(
         FILES_PREFIX: FileContent(parley.block.conversations.files),
         RECORDINGS_PREFIX: RecordingContent(parley.block.rooms.recordings),
     }
-    return StripPrefix(ByPrefix(apart, otherwise=others))
+    return StripPrefix(ByPrefix(apart, otherwise=others), settings.api_prefix)
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

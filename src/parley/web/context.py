@@ -51,6 +51,26 @@ AdmitToDemoChat = Callable[[str, str | None, str | None], Awaitable[ChatVisitor]
 
 
 @dataclass(frozen=True, slots=True)
+class RoomVisit:
+    """What somebody sees who stands before a room, and what lets them in."""
+
+    room_name: str
+    people: int
+    """Who is in it now."""
+    has_audio: bool
+    has_video: bool
+    user_name: str | None
+    """As the app knows them; None: they may choose."""
+    connection_token: str | None
+    """Opens the socket for this room alone; None until they have a name."""
+
+
+VisitRoom = Callable[[str, str | None, str | None, str | None], Awaitable[RoomVisit]]
+"""`(room id, room token, earlier connection token, name)` to visit. May raise any `ParleyError`, those of
+`parley.web.rooms` among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebContext:
     """Facts and functions the pages depend on."""
 
@@ -67,3 +87,5 @@ class WebContext:
     """Origins that may show the meeting page in a frame; none besides our own by default."""
     admit_to_demo_chat: AdmitToDemoChat | None = None
     """`None` switches the chat page's demo off."""
+    visit_room: VisitRoom | None = None
+    """`None` where there are no rooms."""

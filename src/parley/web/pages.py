@@ -4,6 +4,7 @@ from pathlib import Path
 
 from litestar import MediaType, Response, Router, get, post
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from parley.base.errors import ParleyError
 from parley.web.chat import ChatAnswer, admit, read_visit
@@ -11,6 +12,7 @@ from parley.web.context import WebContext
 from parley.web.files import DIST, read_dist
 from parley.web.headers import PRIVATE, page_headers
 from parley.web.responses import AnyRequest, error_response, file_response, not_built, page_response, render
+from parley.web.rooms import RoomAnswer, read_room_request, visit
 from parley.web.start import StartAnswer, read_request, refuse_other_sites, start_meeting
 
 PAGES = {
@@ -23,7 +25,8 @@ PAGES = {
 """Address of each page and the built file behind it."""
 
 ROOM = "/rooms/{room_id:str}"
-"""Address of a WebRTC room, as `join_url` gives it; the same page as `/chat`."""
+"""Address of a WebRTC room, as `join_url` gives it."""
+ROOM_FILE = "room.html"
 
 FILES = (
     "/favicon.svg",
@@ -45,6 +48,7 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
     files = read_dist(dist)
     headers = page_headers(app)
     pages = {path: render(files[name], app) for path, name in PAGES.items() if name in files}
+    room_page = render(files[ROOM_FILE], app) if ROOM_FILE in files else None
 
     @get(list(PAGES), media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
     def page(request: AnyRequest) -> Response[bytes] | Response[str]:
@@ -55,8 +59,7 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
     @get(ROOM, media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
     def room(request: AnyRequest) -> Response[bytes] | Response[str]:
         """The page of a room, which finds out by itself whether there is one."""
-        found = pages.get("/chat")
-        return page_response(request, found, headers) if found else not_built()
+        return page_response(request, room_page, headers) if room_page else not_built()
 
     @get(list(FILES), include_in_schema=False, sync_to_thread=False)
     def file(request: AnyRequest) -> Response[bytes] | Response[str]:
@@ -82,8 +85,14 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
         answer = await admit(app, read_visit(await request.body()))
         return Response(answer, status_code=201, headers={"Cache-Control": PRIVATE})
 
+    @post(f"{ROOM}/visit", include_in_schema=False, request_max_body_size=_BODY_MAX, status_code=200)
+    async def visit_room(request: AnyRequest, room_id: FromPath[str]) -> Response[RoomAnswer]:
+        """Say what a room is, and let somebody in who may be in it; what they show is in the body alone."""
+        answer = await visit(app, room_id, read_room_request(await request.body()))
+        return Response(answer, status_code=200, headers={"Cache-Control": PRIVATE})
+
     return Router(
         path="/",
-        route_handlers=[page, room, file, start, chat],
+        route_handlers=[page, room, file, start, chat, visit_room],
         exception_handlers={ParleyError: error_response},
     )

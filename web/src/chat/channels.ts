@@ -1,6 +1,6 @@
 /** The list of channels, with what is unread in each. */
 import { el } from '../common/dom';
-import { icon } from './icons';
+import { icon } from '../common/icons';
 import type { Thread } from './thread';
 
 /** Its buttons stay the same elements, so that none loses the focus when a message arrives. */

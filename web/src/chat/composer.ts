@@ -1,6 +1,6 @@
 /** Where a message is written: Enter sends, Shift+Enter begins a new line. */
 import { el } from '../common/dom';
-import { icon } from './icons';
+import { icon } from '../common/icons';
 
 const LONGEST = 4_000; // characters
 

@@ -1,8 +1,8 @@
 /** The list of messages: bubbles grouped by author, days, what is unread, and where one has scrolled to. */
 import { el } from '../common/dom';
-import { avatar } from './avatar';
+import { avatar } from '../common/avatar';
 import { dayOf, fullTimeOf, timeOf } from './dates';
-import { icon } from './icons';
+import { icon } from '../common/icons';
 import { withLinks } from './links';
 import type { Line, Thread } from './thread';
 

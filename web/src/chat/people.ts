@@ -1,6 +1,6 @@
 /** Who is here. */
 import { el } from '../common/dom';
-import { avatar } from './avatar';
+import { avatar } from '../common/avatar';
 import type { TalkMember } from './thread';
 
 export const STATUSES = { online: 'Online', away: 'Away', busy: 'Busy', dnd: 'Do not disturb' } as const;

@@ -1,12 +1,12 @@
 /** The page of a space: its channels, what is said in one of them, who is here, and a call. */
 import type { Channel, Client } from 'parley-js';
 import { el } from '../common/dom';
-import { avatar } from './avatar';
-import { connectionBanner } from './banner';
-import { CallView } from './call';
+import { avatar } from '../common/avatar';
+import { connectionBanner } from '../common/banner';
+import { CallView } from '../call/call';
 import { ChannelList } from './channels';
 import { Composer } from './composer';
-import { icon } from './icons';
+import { icon } from '../common/icons';
 import { Messages } from './messages';
 import { nameOf, peopleList, STATUSES, type Status, typingText } from './people';
 import { createRoom } from './rooms';
@@ -64,7 +64,7 @@ export class Workspace {
       keyPressed: () => this.#active.keyPressed(),
       stopped: () => this.#active.stoppedTyping(),
     });
-    this.#call = new CallView(client.realtime.webrtc, visitor, () => this.#draw());
+    this.#call = new CallView(client.realtime.webrtc, user.name, () => this.#draw());
     this.#callError.hidden = true;
     this.element = this.#layout();
     this.#comeIn();

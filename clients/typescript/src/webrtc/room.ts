@@ -20,6 +20,12 @@ import type {
 /** Signals kept while there is no connection; those of one negotiation are a few dozen. */
 const UNSENT_LIMIT = 500;
 
+/**
+ * Why a room is over for this client: it `left`; the room was `closed` for everybody; or its place was `lost`,
+ * because the connection ended for good or somebody else took the last place meanwhile.
+ */
+export type RoomEnd = 'left' | 'closed' | 'lost';
+
 /** What a room tells. */
 export type RoomEvents = {
   'participant:joined': [participant: Participant];
@@ -29,8 +35,8 @@ export type RoomEvents = {
   'participant:audio': [participant: Participant];
   'participant:video': [participant: Participant];
   'participant:screen': [participant: Participant];
-  /** The room is over for this client: it was deleted, or this client left. */
-  ended: [];
+  /** The room is over for this client. */
+  ended: [why: RoomEnd];
   error: [error: Error];
 };
 
@@ -107,7 +113,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Leave, and let go of microphone, camera and screen. */
   async leave(): Promise<void> {
     if (this.#isOver) return;
-    this.#end();
+    this.#end('left');
     await this.#entrance.signalling
       .ask({ type: 'webrtc.leave', room_id: this.id })
       .catch((error: unknown) => {
@@ -124,7 +130,7 @@ export class Room extends Emitter<RoomEvents> {
     if (frame.type === 'webrtc.signal') this.#transport.signal(frame.from, frame);
     else if (frame.type === 'webrtc.room') {
       if (frame.action === 'sync') this.#return(frame);
-      else this.#end();
+      else this.#end(frame.action === 'ended' ? 'closed' : 'lost');
     } else if (frame.action === 'media') this.#changed(frame.participant, frame.changed);
     else if (frame.action === 'joined') this.#came(frame.participant);
     else this.#went(frame.participant.id);
@@ -138,8 +144,9 @@ export class Room extends Emitter<RoomEvents> {
       this.#renew(await this.#entrance.join());
     } catch (error) {
       if (error instanceof ParleyError && error.code === 'connection_lost') return; // the next one
-      this.emit('error', asError(error));
-      this.#end();
+      const isOver = error instanceof ParleyError && /^(expired|not_found)$/.test(error.code);
+      if (!isOver) this.emit('error', asError(error));
+      this.#end(isOver ? 'closed' : 'lost');
     }
   }
 
@@ -150,7 +157,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal Nobody comes back. */
   end(): void {
-    this.#end();
+    this.#end('lost');
   }
 
   // --- who is here ------------------------------------------------------------------------------
@@ -300,13 +307,13 @@ export class Room extends Emitter<RoomEvents> {
     if (stream !== undefined) this.#streamed(id, stream, isScreen);
   }
 
-  #end(): void {
+  #end(why: RoomEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#transport.close();
     this.#participants.clear();
     this.#entrance.media.close();
     this.#entrance.left(this);
-    this.emit('ended');
+    this.emit('ended', why);
   }
 }

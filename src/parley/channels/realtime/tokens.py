@@ -27,7 +27,16 @@ _ALGORITHM = "HS256"
 _SECRET_NAME = "realtime-tokens"  # noqa: S105 - the name of a secret
 
 
-class ConnectionClaims(msgspec.Struct, frozen=True, kw_only=True):
+class OneRoom(msgspec.Struct, frozen=True):
+    """The only room that the holder of a token may be in."""
+
+    id: str
+    role: str
+    participant_id: str | None = None
+    """Promised to the holder."""
+
+
+class ConnectionClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a token says."""
 
     iss: str
@@ -40,6 +49,8 @@ class ConnectionClaims(msgspec.Struct, frozen=True, kw_only=True):
     ch: list[Grant]
     info: dict[str, Any] = {}
     """`user_info`, for those who are shown the user."""
+    room: OneRoom | None = None
+    """It opens this room, and nothing else: no channel, no REST."""
     iat: int
     exp: int
     """Unix seconds; not accepted from then on."""
@@ -95,6 +106,7 @@ class ConnectionTokens:
         *,
         ttl: timedelta = DEFAULT_TTL,
         info: dict[str, Any] | None = None,
+        room: OneRoom | None = None,
     ) -> tuple[str, ConnectionClaims]:
         """A token, and what it says."""
         now = to_ms(self._clock.now()) // 1000
@@ -106,6 +118,7 @@ class ConnectionTokens:
             sub=user_id,
             ch=list(grants),
             info=info or {},
+            room=room,
             iat=now,
             exp=now + int(ttl.total_seconds()),
             jti=secrets.token_hex(8),

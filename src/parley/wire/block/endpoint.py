@@ -113,6 +113,8 @@ class Endpoint:
     wrapper: str | None
     body_limit: int
     """Bytes; routes that take files take more."""
+    is_counted: bool
+    """Whether it counts among the requests per minute; messages have a rate of their own."""
 
     @property
     def summary(self) -> str:
@@ -153,6 +155,7 @@ class Routes:
         scope: str | None = None,
         body: str | None = None,
         body_limit: int = BODY_LIMITBYTES,
+        is_counted: bool = True,
     ) -> Callable[[F], F]:
         """Declare a route.
 
@@ -164,6 +167,7 @@ class Routes:
             scope: what a user token must allow.
             body: the word that clients wrap the body in.
             body_limit: bytes.
+            is_counted: among the requests per minute.
         """
 
         def declare(run: F) -> F:
@@ -175,7 +179,7 @@ class Routes:
             self.endpoints.append(
                 Endpoint(
                     method, path, status, self.tag, access, scope, run, takes,
-                    hints.get("query"), hints.get("body"), body, body_limit,
+                    hints.get("query"), hints.get("body"), body, body_limit, is_counted,
                 )
             )  # fmt: skip
             return run
@@ -237,7 +241,7 @@ async def _enter(endpoint: Endpoint, context: Context, request: Request) -> Call
         if user is None:
             raise Unauthenticated("A publishable key needs a user token beside it.")
     call = Call(context, holder.scope, holder.app, holder.is_secret, user, connection, request)
-    if context.rate_limits:
+    if context.rate_limits and endpoint.is_counted:
         await _count(call)
     if endpoint.scope is not None:
         call.require(endpoint.scope)
@@ -266,6 +270,8 @@ async def _bearer(
     claims = context.tokens.verify(token)
     if claims.app != scope.app_id:
         raise InvalidToken("The connection token belongs to another app or environment.")
+    if claims.room is not None:
+        raise InvalidToken("The connection token opens one room, over a socket.")
     # It opens channels; what conversations allow a user needs a user token.
     nothing: frozenset[str] = frozenset()
     name = claims.info.get("name")

@@ -16,6 +16,7 @@ from parley.accounts.scope import AppScope
 from parley.base.clock import ManualClock
 from parley.base.events import Event
 from parley.bus import MemoryBus
+from parley.channels.realtime.tokens import OneRoom
 from parley.media.turn import IceOptions
 from parley.rooms import service
 from parley.rooms.live import LiveRooms
@@ -412,3 +413,33 @@ async def test_the_end_of_a_room_reaches_every_process(processes, store: Store):
     await store.outbox.drain()
     for client in (alice, bob):
         assert (await client.until(type="webrtc.room"))["action"] == "ended"
+
+
+async def test_a_token_for_one_room_opens_nothing_else(realtime: Realtime):
+    room, other = await make(realtime, access="token"), await make(realtime)
+    token, _ = realtime.block.sockets.tokens.issue(
+        realtime.scope.app_id,
+        "live",
+        "guest-1",
+        [],
+        info={"name": "Ada"},
+        room=OneRoom(room.id, "host", "p_7"),
+    )
+    visitor = await realtime.open()
+    await visitor.tell("connect", token=token)
+    await visitor.until(type="welcome")
+    mine = (await join(visitor, room))["participant"]
+    assert (mine["id"], mine["name"], mine["role"]) == ("p_7", "Ada", "host")
+    with pytest.raises(Refused) as refused:
+        await join(visitor, other)
+    assert refused.value.code == "not_found"
+    for type_, members in (
+        ("subscribe", {"channel": "public:news"}),
+        ("publish", {"channel": "public:news", "data": 1}),
+        ("trigger", {"channel": "public:news", "event": "x", "data": 1}),
+        ("presence.enter", {"channel": "presence:x"}),
+    ):
+        with pytest.raises(Refused) as refused:
+            await visitor.ask(type_, **members)
+        assert refused.value.code == "forbidden"
+    assert await join(visitor, room, token="nonsense")  # its connection says it all

@@ -13,6 +13,7 @@ import pytest_asyncio
 from parley.base.clock import ManualClock
 from parley.base.times import to_ms
 from parley.channels.realtime.events import RoomCreated, RoomRecordingReady
+from parley.channels.realtime.tokens import OneRoom
 from parley.rooms.live import LiveRooms
 from parley.rooms.model import Role
 from parley.rooms.recordings import Recordings
@@ -69,7 +70,7 @@ async def rest(realtime: Realtime) -> AsyncIterator[Rest]:
     content = RecordingContent(context.areas[Recordings])
     async with (
         serving(ByPrefix({PREFIX: content}, block_api(context))) as origin,
-        httpx.AsyncClient(base_url=origin, timeout=10) as http,
+        httpx.AsyncClient(base_url=origin, timeout=30) as http,
     ):
         yield Rest(realtime, http)
 
@@ -178,6 +179,7 @@ async def test_what_rest_promises_the_socket_keeps(rest: Rest):
     assert ticket["url"] == "wss://parley.example/v1/realtime/ws"
     assert ticket["ice_servers"] == []
     assert ticket["room"]["id"] == made["id"]
+    assert ticket["join_url"] == f"{ticket['room']['join_url']}#token={ticket['token']}"
     bob = await rest.realtime.connect("bob")
     joined = await bob.ask("webrtc.join", room_id=made["id"], token=ticket["token"])
     assert joined["participant"]["id"] == ticket["participant_id"]
@@ -186,6 +188,17 @@ async def test_what_rest_promises_the_socket_keeps(rest: Rest):
     alice = await rest.realtime.connect("alice")
     joined = await alice.ask("webrtc.join", room_id=made["id"], token=hosts["token"])
     assert joined["participant"]["role"] == "host"
+
+
+async def test_a_token_for_one_room_is_nobody_over_rest(rest: Rest):
+    made = await rest.create("alice", access="token")
+    token, _ = rest.realtime.block.sockets.tokens.issue(
+        rest.realtime.scope.app_id, "live", "guest-1", [], room=OneRoom(made["id"], "host")
+    )
+    keys = {"X-Api-Key": rest.realtime.keys.publishable, "Authorization": f"Bearer {token}"}
+    for path in (f"{ROOMS}/{made['id']}", "/messages"):
+        found = await rest.http.get(path, headers=keys)
+        assert (found.status_code, found.json()["errors"][0]["code"]) == (401, "invalid_token")
 
 
 async def test_the_host_and_the_server_end_a_room(rest: Rest):

@@ -106,7 +106,10 @@ async def end_room(call: Call, room_id: str, query: TokenQuery) -> Reply:
 
 @routes.post(f"{ROOMS}/{{room_id}}/join", status=200, body="webrtc_join")
 async def join_room(call: Call, room_id: str, body: JoinBody) -> Reply:
-    """Get what a `webrtc.join` on the socket needs: a token with a participant id, and ICE servers."""
+    """Get what a `webrtc.join` on the socket needs: a token with a participant id, and ICE servers.
+
+    Without an application of one's own, `join_url` opens the room's page for the same user.
+    """
     room = await service.get_room(call.scope, room_id)
     if room.status is not RoomStatus.OPEN:
         raise Gone("This room has ended.")
@@ -123,11 +126,13 @@ async def join_room(call: Call, room_id: str, body: JoinBody) -> Reply:
     if call.is_server and body.role is not None:
         role = body.role
     participant_id = new_participant_id()
+    token = live.tokens.issue(room.id, user_id, role, participant_id=participant_id)
     return flat(
         {
             "participant_id": participant_id,
-            "token": live.tokens.issue(room.id, user_id, role, participant_id=participant_id),
+            "token": token,
             "url": call.service(SocketAddress).url,
+            "join_url": f"{addresses.public_url}/rooms/{room.id}#token={token}",
             "ice_servers": servers_for(addresses.ice, user_id, participant_id, call.scope.now()),
             "room": {"id": room.id, **_shape(call, room)},
         }

@@ -54,7 +54,13 @@ async def identify(server: BlockSockets, token: str, api_key: str | None) -> Ide
         scope, app = await server.app_of(claims.app, f"user:{claims.sub}")
         name = claims.info.get("name")
         return Identity(
-            scope, app, claims.sub, name if isinstance(name, str) else None, Grants(claims.ch), claims.exp
+            scope,
+            app,
+            claims.sub,
+            name if isinstance(name, str) else None,
+            Grants(claims.ch),
+            claims.exp,
+            claims.room,
         )
     if not api_key:
         raise InvalidToken("This is no connection token; with a user token, send api_key as well.")

@@ -26,9 +26,10 @@ from parley.rooms import service
 from parley.rooms.ice import servers_for
 from parley.rooms.live import LiveRooms, RoomOver, channel_of, present_of
 from parley.rooms.media import SFU
-from parley.rooms.model import NAME_LIMIT, Participant, Room, RoomStatus
+from parley.rooms.model import NAME_LIMIT, Participant, Role, Room, RoomStatus
 from parley.rooms.sfu import Sfu
 from parley.rooms.signals import Signal, Signals
+from parley.rooms.tokens import Pass
 from parley.stream import frames as wire
 from parley.stream.hub import Hub
 from parley.wire.block.rooms.rooms import room_shape
@@ -87,7 +88,13 @@ class RoomSockets:
         """Take part in a room; joining twice is joining once."""
         identity = session.identity
         scope = identity.scope
-        room, admitted = await self.live.admit(scope, frame.room_id, identity.user_id, frame.token)
+        if identity.room is not None and identity.room.id != frame.room_id:
+            raise NotFound("There is no such room.")
+        only = identity.room
+        invited = Pass(Role(only.role), only.participant_id) if only is not None else None
+        room, admitted = await self.live.admit(
+            scope, frame.room_id, identity.user_id, frame.token, invited=invited
+        )
         known = session.rooms.get(room.id)
         if known is not None:
             others = self.live.participants(scope.app_id, room.id)

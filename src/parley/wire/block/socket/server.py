@@ -348,6 +348,8 @@ class BlockSockets:
 
     def arrived(self, connection: Connection, identity: Identity) -> None:
         """Somebody was welcomed on a connection."""
+        if identity.room is not None:
+            return  # a visitor of a call is not a user who is online
         self._present[connection] = (identity.scope.app_id, identity.user_id)
         if self.activity is not None:
             task = asyncio.create_task(self._note_arrival(identity), name="arrival")

@@ -13,6 +13,7 @@ from parley.base.clock import Clock
 from parley.base.ids import AppId
 from parley.channels.realtime.access import Permission
 from parley.channels.realtime.grants import Grants
+from parley.channels.realtime.tokens import OneRoom
 from parley.stream.sockets import Socket
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Identity:
     grants: Grants
     expires_at: int
     """Unix seconds."""
+    room: OneRoom | None = None
+    """All that it opens, if it does not open channels."""
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
 
 Verb = Callable[["Connection", Session, Any], Awaitable[Any]]
+ROOM_ONLY = "This token opens one room, and nothing else."
 
 
 async def run(connection: Connection, session: Session, frame: f.Incoming) -> Any:
@@ -33,6 +34,8 @@ async def run(connection: Connection, session: Session, frame: f.Incoming) -> An
     verb = _VERBS.get(type(frame))
     if verb is None:
         raise BadRequest("This frame is not expected now.")
+    if session.identity.room is not None and type(frame) not in _OF_ROOMS:
+        raise NotAllowed(ROOM_ONLY)
     return await verb(connection, session, frame)
 
 
@@ -165,6 +168,8 @@ def _subscription(session: Session, channel: str, op: Op) -> Subscription:
 async def publish(connection: Connection, session: Session, frame: f.Publish | f.Trigger) -> None:
     """Hand a publication to the log; the connection answers it."""
     server, identity = connection.server, session.identity
+    if identity.room is not None:
+        raise NotAllowed(ROOM_ONLY)
     channel, is_trigger = check_name(frame.channel), isinstance(frame, f.Trigger)
     if not is_trigger and kind_of(channel) is Kind.PUBLIC and channel not in session.subscriptions:
         features, ops = await server.access.features(identity.scope, channel), ALL
@@ -336,3 +341,5 @@ _VERBS: dict[type[msgspec.Struct], Verb] = {
     f.RoomSignal: _room_signal,
     f.RoomMedia: _room_media,
 }
+_OF_ROOMS = {f.Ping, f.Auth, f.Disconnect, f.RoomJoin, f.RoomLeave, f.RoomSignal, f.RoomMedia}
+"""What somebody may ask whose token opens one room only."""

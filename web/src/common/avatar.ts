@@ -1,5 +1,5 @@
 /** A person's picture: initials on a colour that is always the same for the same user. */
-import { el } from '../common/dom';
+import { el } from './dom';
 
 const HUES = [212, 262, 330, 12, 34, 152, 178, 290];
 

@@ -1,6 +1,6 @@
 /** Tells when the connection is gone, and when it is back. */
 import type { Realtime } from 'parley-js';
-import { el } from '../common/dom';
+import { el } from './dom';
 
 const BACK_MS = 2_500;
 

@@ -1,16 +1,22 @@
 /** A call: everybody's picture, and one's own microphone, camera and screen. */
-import type { Participant, Room, Rooms } from 'parley-js';
+import type { Participant, Room, RoomEnd, Rooms } from 'parley-js';
 import { ParleyError } from 'parley-js';
 import { el } from '../common/dom';
-import { type IconName, icon } from './icons';
+import { type IconName, icon } from '../common/icons';
+import { fitTiles } from './fit';
 import { Tile } from './tile';
-import type { Visitor } from './visitor';
+
+interface Devices {
+  audio: boolean;
+  video: boolean;
+}
 
 const ENDED = 'This call has ended.';
 
 export class CallView {
   readonly #rooms: Rooms;
-  readonly #visitor: Visitor;
+  readonly #name: string;
+  readonly #devices: Devices;
   readonly #changed: () => void;
   readonly #grid = el('div', { class: 'tiles' });
   readonly #controls = el('div', { class: 'controls', role: 'toolbar', 'aria-label': 'Call' });
@@ -18,17 +24,31 @@ export class CallView {
   readonly #tiles = new Map<string, Tile>();
   #room: Room | undefined;
   #isJoining = false;
+  #end: RoomEnd | undefined;
 
-  constructor(rooms: Rooms, visitor: Visitor, changed: () => void) {
+  /** `name` is shown to the others; `changed` is told when people come and go; `devices` are what its rooms have. */
+  constructor(rooms: Rooms, name: string, changed: () => void, devices: Devices = { audio: true, video: true }) {
     this.#rooms = rooms;
-    this.#visitor = visitor;
+    this.#name = name;
+    this.#devices = devices;
     this.#changed = changed;
     this.element.hidden = true;
+    new ResizeObserver(() => this.#fit()).observe(this.#grid);
     window.addEventListener('pagehide', () => void this.#room?.leave().catch(() => undefined));
   }
 
   get isOpen(): boolean {
     return this.#room !== undefined || this.#isJoining;
+  }
+
+  /** Why the last one is over. */
+  get end(): RoomEnd | undefined {
+    return this.#end;
+  }
+
+  /** How many are in it, oneself included; none while one is outside. */
+  get people(): number {
+    return this.#room === undefined ? 0 : this.#room.participants.length + 1;
   }
 
   /** Room that one is in. */
@@ -37,7 +57,7 @@ export class CallView {
   }
 
   /** Take part in a call. Rejects with a sentence for people. */
-  async join(roomId: string, token?: string): Promise<void> {
+  async join(roomId: string): Promise<void> {
     if (this.isOpen) {
       if (this.#room?.id === roomId) return;
       await this.leave();
@@ -45,7 +65,7 @@ export class CallView {
     this.#isJoining = true;
     this.#changed();
     try {
-      this.#open(await this.#enter(roomId, token));
+      this.#open(await this.#enter(roomId));
     } finally {
       this.#isJoining = false;
       this.#changed();
@@ -57,15 +77,18 @@ export class CallView {
   }
 
   /** With microphone and camera, with what there is of them, or only to watch. */
-  async #enter(room_id: string, token: string | undefined): Promise<Room> {
-    const options = { room_id, user_data: { name: this.#visitor.user.name }, ...(token !== undefined && { token }) };
-    for (const devices of [{ audio: true, video: true }, { audio: true, video: false }, { audio: false, video: false }]) {
+  async #enter(room_id: string): Promise<Room> {
+    const options = { room_id, user_data: { name: this.#name } };
+    const { audio, video } = this.#devices;
+    for (const devices of [{ audio, video }, { audio, video: false }, { audio: false, video: false }]) {
       try {
         return await this.#rooms.join({ ...options, ...devices });
       } catch (error) {
         if (error instanceof ParleyError) {
           const isOver = error.code === 'gone' || error.code === 'not_found' || error.code === 'expired';
-          throw isOver ? new Error(ENDED, { cause: error }) : error;
+          if (!isOver) throw error;
+          this.#end = 'closed';
+          throw new Error(ENDED, { cause: error });
         }
         // The device is missing, in use or refused.
       }
@@ -79,8 +102,15 @@ export class CallView {
     const self = this.#tile(room.self);
     self.setStream(room.localStream);
     for (const participant of room.participants) this.#tile(participant);
-    room.on('participant:joined', (participant) => this.#tile(participant));
-    room.on('participant:left', ({ id }) => this.#drop(id));
+    room.on('participant:joined', (participant) => {
+      this.#tile(participant);
+      this.#changed();
+    });
+    room.on('participant:left', ({ id }) => {
+      this.#drop(id);
+      this.#drop(`${id} screen`);
+      this.#changed();
+    });
     room.on('participant:stream', (participant, stream, kind) => {
       if (kind === 'camera') this.#tile(participant).setStream(stream);
       else this.#screen(participant, stream);
@@ -91,12 +121,13 @@ export class CallView {
     room.on('participant:screen', ({ id, screen }) => {
       if (!screen) this.#drop(`${id} screen`);
     });
-    room.on('ended', () => this.#close());
+    room.on('ended', (why) => this.#close(why));
     this.#drawControls();
   }
 
-  #close(): void {
+  #close(why: RoomEnd): void {
     this.#room = undefined;
+    this.#end = why;
     for (const key of [...this.#tiles.keys()]) this.#drop(key);
     this.element.hidden = true;
     this.#changed();
@@ -122,13 +153,21 @@ export class CallView {
   #add(key: string, tile: Tile): void {
     this.#tiles.set(key, tile);
     this.#grid.append(tile.element);
-    this.#grid.dataset.count = String(this.#tiles.size);
+    this.#fit();
   }
 
   #drop(key: string): void {
     this.#tiles.get(key)?.element.remove();
     this.#tiles.delete(key);
+    this.#fit();
+  }
+
+  /** The pictures are as large as the place for them allows. */
+  #fit(): void {
+    const { width, height } = fitTiles(this.#tiles.size, this.#grid.clientWidth, this.#grid.clientHeight);
     this.#grid.dataset.count = String(this.#tiles.size);
+    this.#grid.style.setProperty('--tile-width', `${width}px`);
+    this.#grid.style.setProperty('--tile-height', `${height}px`);
   }
 
   #drawControls(): void {
@@ -137,14 +176,15 @@ export class CallView {
     const { settings } = room.info;
     const canShare = settings.screen_sharing?.enabled !== false && 'getDisplayMedia' in (navigator.mediaDevices ?? {});
     const isSharing = room.screen.enabled;
-    this.#controls.replaceChildren(
-      this.#switch('Microphone', room.audio.enabled, 'mic', 'micOff', () => room.audio.toggle()),
-      this.#switch('Camera', room.video.enabled, 'camera', 'cameraOff', () => room.video.toggle()),
+    const controls = [
+      settings.audio?.enabled !== false && this.#switch('Microphone', room.audio.enabled, 'mic', 'micOff', () => room.audio.toggle()),
+      settings.video?.enabled !== false && this.#switch('Camera', room.video.enabled, 'camera', 'cameraOff', () => room.video.toggle()),
       ...(canShare
         ? [this.#switch('Share your screen', isSharing, 'screen', 'screen', () => (isSharing ? room.screen.stop() : room.screen.share()))]
         : []),
       el('button', { class: 'control hang-up', type: 'button', 'aria-label': 'Leave the call', title: 'Leave the call', click: () => void this.leave() }, icon('leave')),
-    );
+    ];
+    this.#controls.replaceChildren(...controls.filter((control) => control !== false));
   }
 
   #switch(label: string, isOn: boolean, on: IconName, off: IconName, toggle: () => Promise<unknown>): HTMLElement {

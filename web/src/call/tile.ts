@@ -1,8 +1,8 @@
 /** One picture of a call. */
 import type { Participant } from 'parley-js';
 import { el } from '../common/dom';
-import { avatar } from './avatar';
-import { icon } from './icons';
+import { avatar } from '../common/avatar';
+import { icon } from '../common/icons';
 
 export class Tile {
   readonly #video = el('video', { autoplay: '', playsinline: '' });
