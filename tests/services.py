@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-START_TIMEOUT_S = 30.0  # initdb and the first start on a loaded two-core machine
+START_TIMEOUT_S = 60.0  # initdb and the first start on a loaded two-core machine
 STOP_TIMEOUT_S = 10.0
 
 

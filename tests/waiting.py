@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 10.0  # generous: only a failing test waits that long
+DEADLINE_S = 30.0  # generous: only a failing test waits that long
 
 
 async def until(reason: Callable[[], str], *, deadline_s: float = DEADLINE_S) -> None:

@@ -15,7 +15,7 @@ from tests.media.browser import until
 CAMERA, MICROPHONE, SCREEN, SCREEN_SOUND = "camera", "microphone", "screen", "screenSound"
 NEW_FRAMES = 5
 """So many frames decoded one after the other are a moving picture."""
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 """Only a failing test waits that long."""
 
 

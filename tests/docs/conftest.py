@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-START_TIMEOUT_S = 60.0  # migrations and the demo meeting on a loaded two-core machine
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 120.0  # migrations and the demo meeting on a loaded two-core machine
+STOP_TIMEOUT_S = 40.0
 
 
 def _url_printed_by(server: subprocess.Popen[str]) -> str:

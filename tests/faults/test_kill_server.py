@@ -89,7 +89,7 @@ async def test_who_comes_back_continues_and_the_rest_left_with_the_server(tmp_pa
         assert (await back.ask(Room.GET_ROOM)).room.room_uuid == session_id
         await back.close()
         await until(
-            lambda: "" if status_beside(data) == "ENDED" else "the session has not ended", deadline_s=20
+            lambda: "" if status_beside(data) == "ENDED" else "the session has not ended", deadline_s=40
         )
         await server.stop()
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests import netns
 
-START_TIMEOUT_S = 60.0  # with Janus, on a loaded two-core machine
+START_TIMEOUT_S = 120.0  # with Janus, on a loaded two-core machine
 PARLEY = str(Path(sys.executable).with_name("parley"))
 
 
@@ -41,7 +41,7 @@ class Server:
             json.dumps({"title": "Test", "kind": kind}).encode(),
             {"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             links = json.load(response)["links"]
         return {link["role"]: link["url"].partition("token=")[2] for link in links}
 

@@ -51,7 +51,7 @@ async def test_media_comes_back_after_the_engine_was_killed(own_server: Server):
         await until(lambda: "" if frames("audio") and frames("video") else "nothing arrives")
 
         os.kill(janus_of(own_server), signal.SIGKILL)
-        await until(lambda: "" if MediaRestarted() in news else "not told", deadline_s=20)
+        await until(lambda: "" if MediaRestarted() in news else "not told", deadline_s=40)
         before = {kind: frames(kind) for kind in ("audio", "video")}
 
         # Nobody is told: each connection finds out by ICE consent (RFC 7675), after about 30 s.

@@ -220,7 +220,7 @@ async def test_removed_participant_learns_why(join, meeting):
         Room.KICK, pb.RoomRemoveParticipantsRequest(peer_ids=[other.client.peer_id])
     )
 
-    ended: Ended = await asyncio.wait_for(other.client.ended, 10)
+    ended: Ended = await asyncio.wait_for(other.client.ended, 40)
     assert ended.ending is Ending.KICKED
     await other.client.leave()
     await until(lambda: "still seen" if host.client.people else "")

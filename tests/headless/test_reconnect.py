@@ -90,7 +90,7 @@ async def test_who_was_there_is_there_again_after_the_server_was_killed(quiet: R
 
         await quiet.start()
         for told in news.values():
-            await until(lambda told=told: has(told, Reconnected), deadline_s=20)
+            await until(lambda told=told: has(told, Reconnected), deadline_s=40)
 
         await until(lambda: "" if {*host.people, *participant.people} == peer_ids else f"{host.people}")
         await host.send_chat("still here")
@@ -110,10 +110,10 @@ async def test_who_left_meanwhile_is_told_of(quiet: Restartable) -> None:
         await other.join()
         await until(lambda: has(news, PersonJoined))
         quiet.kill()
-        ended = await asyncio.wait_for(other.ended, 20)
+        ended = await asyncio.wait_for(other.ended, 40)
         await other.leave()
         await quiet.start()
-        await until(lambda: has(news, Reconnected), deadline_s=20)
+        await until(lambda: has(news, Reconnected), deadline_s=40)
 
         assert ended.ending is Ending.LOST
         assert PersonLeft(other.peer_id, "Other") in news
@@ -131,7 +131,7 @@ async def test_a_token_that_is_refused_meanwhile_ends_it(quiet: Restartable, tmp
             file.unlink()
         await quiet.start()
 
-        ended = await asyncio.wait_for(client.ended, 20)
+        ended = await asyncio.wait_for(client.ended, 40)
 
     assert ended.ending is Ending.REFUSED
     assert "token" in ended.reason
@@ -143,7 +143,7 @@ async def test_after_the_last_attempt_the_reason_is_told(quiet: Restartable) -> 
     few = Persistence(attempts=3, base_s=0.05, longest_s=0.05)
     async with HeadlessClient(tokens["Host"], quiet.server.url, persistence=few) as client:
         quiet.kill()
-        ended = await asyncio.wait_for(client.ended, 20)
+        ended = await asyncio.wait_for(client.ended, 40)
 
     assert ended.ending is Ending.LOST
     assert "3 attempts" in ended.reason
@@ -158,7 +158,7 @@ async def test_leaving_while_coming_back_is_at_once(quiet: Restartable) -> None:
     quiet.kill()
     await until(lambda: has(news, Reconnecting))
 
-    await asyncio.wait_for(client.leave(), 5)
+    await asyncio.wait_for(client.leave(), 30)
 
     assert client.ended.result() == Ended(Ending.LEFT, Ending.LEFT.sentence)
 
@@ -175,9 +175,9 @@ async def test_who_was_kicked_does_not_come_back(quiet: Restartable) -> None:
         assert host.socket is not None
         await host.socket.tell(Room.KICK, pb.RoomRemoveParticipantsRequest(peer_ids=[other.peer_id]))
 
-        ended = await asyncio.wait_for(other.ended, 10)
+        ended = await asyncio.wait_for(other.ended, 40)
         assert other.socket is not None
-        loss = await asyncio.wait_for(other.socket.ended, 10)
+        loss = await asyncio.wait_for(other.socket.ended, 40)
 
     assert ended.ending is Ending.KICKED
     assert not loss.may_return
@@ -262,7 +262,7 @@ async def test_others_do_not_see_a_participant_leave_whose_network_broke(server:
         async with speaker:
             await until(lambda: "" if frames("audio") and frames("video") else "nothing arrives")
             wire.cut()
-            await until(lambda: has(spoken, Reconnected), deadline_s=20)
+            await until(lambda: has(spoken, Reconnected), deadline_s=40)
             before = {kind: frames(kind) for kind in ("audio", "video")}
             await until(
                 lambda: "" if all(frames(kind) > before[kind] + 10 for kind in before) else f"stuck: {before}"
@@ -292,12 +292,12 @@ async def test_streams_are_published_again_after_the_server_was_killed(tmp_path:
             await speaker.pause("audio")
             running.kill()
             await running.start()
-            await until(lambda: has(news, Reconnected), deadline_s=30)
+            await until(lambda: has(news, Reconnected), deadline_s=60)
             before = {kind: frames(kind) for kind in ("audio", "video")}
 
             await until(
                 lambda: "" if frames("video") > before["video"] + 10 else "no picture after the restart",
-                deadline_s=30,
+                deadline_s=60,
             )
             assert sorted(speaker.publishes) == ["audio", "video"]
             assert frames("audio") - before["audio"] <= 1, "what was muted stays muted"

@@ -39,7 +39,7 @@ async def start(*arguments: str) -> Process:
 
 async def line_with(process: Process, text: str) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while line := (await process.stdout.readline()).decode():
             if text in line:
                 return line
@@ -58,12 +58,12 @@ async def test_signal_makes_it_leave_cleanly(server: Server, meeting, number: si
     speaker.send_signal(number)
 
     await line_with(observer, "Speaker left")  # at once, not after the time for reconnecting
-    output, _ = await asyncio.wait_for(speaker.communicate(), 20)
+    output, _ = await asyncio.wait_for(speaker.communicate(), 60)
     assert speaker.returncode == 0
     assert "Left the meeting." in output.decode()
     assert "Traceback" not in output.decode()
     observer.terminate()
-    await asyncio.wait_for(observer.communicate(), 20)
+    await asyncio.wait_for(observer.communicate(), 60)
     assert observer.returncode == 0
 
 
@@ -73,7 +73,7 @@ async def test_summary_of_several_participants_is_json(server: Server, meeting):
         meeting("Participant"), "--url", server.url, "--count", "2", "--for", "3", "--name", "Peer", "--json"
     )
 
-    output, _ = await asyncio.wait_for(process.communicate(), 40)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
 
     assert process.returncode == 0, output
     outcomes = json.loads(output)

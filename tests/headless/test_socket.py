@@ -131,7 +131,7 @@ async def test_the_close_code_decides_whether_to_return(connect, code: int, may_
     connection = await connect(behave)
     await connection.socket.tell(Room.GET_ROOM, None)
 
-    loss = await asyncio.wait_for(connection.socket.ended, 10)
+    loss = await asyncio.wait_for(connection.socket.ended, 40)
     assert loss.may_return is may_return
     assert f"(code {code})" in loss.reason
 

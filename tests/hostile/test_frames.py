@@ -219,7 +219,7 @@ async def test_descriptions_that_are_none_are_refused(house: House, meeting: Mee
         await attacker.send_raw(enveloped(event, message.SerializeToString(), f"{random.random()}"))
     while len(attacker.unmatched) < 4:
         attacker._arrived.clear()
-        await asyncio.wait_for(attacker._arrived.wait(), 10)
+        await asyncio.wait_for(attacker._arrived.wait(), 30)
     assert {frame.event for frame in attacker.unmatched} == {Media.FAILED}
     assert not any("internal_error" in frame.message.error_message for frame in attacker.unmatched)
     await alive(witness)

@@ -70,7 +70,7 @@ def answer(**changed: object) -> str:
 @pytest.fixture
 def engine(provider: Provider, http: OutgoingHttp) -> OpenAiEngine:
     provider.will(says(answer()))
-    return OpenAiEngine(http, url=provider.url, model="test-model", timeout_s=5)
+    return OpenAiEngine(http, url=provider.url, model="test-model", timeout_s=30)
 
 
 async def test_the_engine_sees_every_conversation_with_the_users_role(

@@ -24,7 +24,7 @@ ERRORS = [one for one in vars(ports).values() if isinstance(one, type) and issub
 @pytest.fixture(params=["extractive", "openai", "registering"])
 def engine(request: pytest.FixtureRequest, provider: Provider, http: OutgoingHttp) -> TextEngine:
     if request.param == "openai":
-        return OpenAiEngine(http, url=provider.url, model="test-model", timeout_s=5)
+        return OpenAiEngine(http, url=provider.url, model="test-model", timeout_s=30)
     made = ExtractiveEngine()
     return made if request.param == "extractive" else RegisteringEngine(made, Marks())
 

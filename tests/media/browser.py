@@ -55,7 +55,7 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def until(condition: Callable[[], Awaitable[str]], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[str]], timeout_s: float = 40.0) -> None:
     """Poll until the condition returns an empty reason; fail with the last reason."""
     reason = "never checked"
     try:

@@ -36,7 +36,7 @@ async def test_program_that_cannot_be_executed_is_unavailable(tmp_path):
 async def test_exit_code_is_told():
     child = await shell("exit 3")
 
-    await asyncio.wait_for(child.wait(), 10)
+    await asyncio.wait_for(child.wait(), 30)
 
     assert child.exit_code == 3
     await child.stop()
@@ -45,7 +45,7 @@ async def test_exit_code_is_told():
 async def test_last_output_is_kept_for_the_explanation():
     child = await shell("for i in 1 2 3; do echo line $i; done; echo bad >&2")
 
-    await asyncio.wait_for(child.wait(), 10)
+    await asyncio.wait_for(child.wait(), 30)
     await until(lambda: "" if len(child.last_lines) == 4 else "output is missing")
 
     assert list(child.last_lines) == ["line 1", "line 2", "line 3", "bad"]

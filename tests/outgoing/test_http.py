@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
@@ -76,7 +76,7 @@ async def client(policy: OutgoingPolicy) -> AsyncIterator[OutgoingHttp]:
 async def refused(policy: OutgoingPolicy, url: str) -> None:
     async with client(policy) as http:
         with pytest.raises(AddressRefused):
-            await http.request("POST", url, timeout_s=5)
+            await http.request("POST", url, timeout_s=30)
 
 
 @pytest.mark.parametrize("address", ALWAYS_REFUSED)
@@ -142,7 +142,7 @@ async def test_no_spelling_of_the_loopback_gets_through(endpoint: Receiver, host
     port = endpoint.url.split(":")[2].split("/")[0]
     async with client(PUBLIC_ONLY) as http:
         with pytest.raises((AddressRefused, OutgoingError)):  # some resolvers do not know some of them
-            await http.request("POST", f"http://{host}:{port}/hook", timeout_s=5)
+            await http.request("POST", f"http://{host}:{port}/hook", timeout_s=30)
     assert endpoint.received == []
 
 
@@ -196,13 +196,13 @@ async def test_of_several_addresses_only_allowed_ones_are_tried(
 
     monkeypatch.setattr("parley.outgoing.http.socket.getaddrinfo", resolve)
     async with client(ANY) as http:
-        answer = await http.request("POST", f"http://hooks.example:{port}/hook", timeout_s=5)
+        answer = await http.request("POST", f"http://hooks.example:{port}/hook", timeout_s=30)
     assert answer.status == 200
 
 
 async def test_redirects_are_answers(endpoint: Receiver, http: OutgoingHttp) -> None:
     endpoint.respond = status(307, {"Location": "http://127.0.0.1:1/secret"})
-    answer = await http.request("POST", endpoint.url, body=b"x", timeout_s=5)
+    answer = await http.request("POST", endpoint.url, body=b"x", timeout_s=30)
     assert (answer.status, answer.headers["location"]) == (307, "http://127.0.0.1:1/secret")
     assert len(endpoint.received) == 1
 
@@ -212,13 +212,13 @@ async def test_proxy_variables_are_not_read(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert (await http.request("GET", endpoint.url, timeout_s=5)).status == 200
+    assert (await http.request("GET", endpoint.url, timeout_s=30)).status == 200
 
 
 async def test_cookies_are_not_kept(endpoint: Receiver, http: OutgoingHttp) -> None:
     endpoint.respond = status(200, {"Set-Cookie": "session=1"})
-    await http.request("GET", endpoint.url, timeout_s=5)
-    await http.request("GET", endpoint.url, timeout_s=5)
+    await http.request("GET", endpoint.url, timeout_s=30)
+    await http.request("GET", endpoint.url, timeout_s=30)
     assert "cookie" not in endpoint.received[1].headers
 
 
@@ -232,7 +232,7 @@ async def test_connections_are_used_again(endpoint: Receiver, http: OutgoingHttp
 
     endpoint.respond = note
     for _ in range(3):
-        await http.request("POST", endpoint.url, body=b"x", timeout_s=5)
+        await http.request("POST", endpoint.url, body=b"x", timeout_s=30)
     assert len(peers) == 1
 
 
@@ -271,17 +271,17 @@ async def test_a_refused_connection_is_an_error(http: OutgoingHttp) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(OutgoingError):
-            await http.request("POST", f"http://127.0.0.1:{unused.getsockname()[1]}/", timeout_s=5)
+            await http.request("POST", f"http://127.0.0.1:{unused.getsockname()[1]}/", timeout_s=30)
 
 
 async def test_an_unknown_name_is_an_error(http: OutgoingHttp) -> None:
     with pytest.raises(OutgoingError):
-        await http.request("POST", "http://no-such-name.invalid/", timeout_s=5)
+        await http.request("POST", "http://no-such-name.invalid/", timeout_s=30)
 
 
 async def test_a_certificate_nobody_vouches_for_is_an_error(http: OutgoingHttp, endpoint: Receiver) -> None:
     with pytest.raises(OutgoingError):
-        await http.request("POST", endpoint.url.replace("http:", "https:"), timeout_s=5)
+        await http.request("POST", endpoint.url.replace("http:", "https:"), timeout_s=30)
 
 
 async def test_a_name_server_that_does_not_answer_holds_up_nobody_else(
@@ -289,11 +289,11 @@ async def test_a_name_server_that_does_not_answer_holds_up_nobody_else(
 ) -> None:
     """Looking names up must not take the threads in which the database commits."""
     look_up = socket.getaddrinfo
-    over = time.monotonic() + 1.0
+    over = threading.Event()
 
     def resolve(host, *args, **kwargs):
-        while "dead" in host and time.monotonic() < over:
-            time.sleep(0.01)
+        if "dead" in host:
+            over.wait(60)
         return look_up("127.0.0.1" if "dead" not in host else "no-such-name.invalid", *args, **kwargs)
 
     monkeypatch.setattr("parley.outgoing.http.socket.getaddrinfo", resolve)
@@ -304,9 +304,12 @@ async def test_a_name_server_that_does_not_answer_holds_up_nobody_else(
             with pytest.raises(OutgoingError):
                 await http.request("POST", f"http://dead{number}.example/", timeout_s=0.2)
 
-        for number in range(20):
-            tasks.create_task(ask(number))
-        await asyncio.sleep(0)
-        answer = await http.request("POST", f"http://alive.example:{port}/hook", timeout_s=0.2)
-        assert answer.status == 200
-        await asyncio.wait_for(asyncio.to_thread(lambda: None), timeout=0.5)
+        try:
+            for number in range(20):
+                tasks.create_task(ask(number))
+            await asyncio.sleep(0)
+            answer = await http.request("POST", f"http://alive.example:{port}/hook", timeout_s=30)
+            assert answer.status == 200
+            await asyncio.wait_for(asyncio.to_thread(lambda: None), timeout=30)
+        finally:
+            over.set()

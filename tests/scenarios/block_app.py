@@ -25,7 +25,7 @@ from tests.waiting import until
 from tests.wire.block.serving import Person
 from tests.wire.block.socket.serving import Client
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 """For an answer of a busy machine; only what has failed waits so long."""
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-START_S, STOP_S = 60.0, 20.0
+START_S, STOP_S = 120.0, 40.0
 PROGRAM = str(Path(sys.executable).parent / "parley")
 
 

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-START_TIMEOUT_S = 60.0  # migrations on a loaded two-core machine
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 120.0  # migrations on a loaded two-core machine
+STOP_TIMEOUT_S = 40.0
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "a-token-for-scripts-0123456789"
 

@@ -84,7 +84,7 @@ async def alone(script: str, *arguments: str) -> str:
         env=environment(),
     )
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        out, _ = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()

@@ -53,7 +53,7 @@ def _s3(endpoint: str, bucket: str, prefix: str = "") -> Blobs:
 def _make_bucket(endpoint: str, bucket: str) -> None:
     import urllib.request
 
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT"), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT"), timeout=30).close()
 
 
 async def _chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -77,7 +77,7 @@ async def test_looking_and_migrating_leave_alembic_outside(empty_url):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", program, empty_url), stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await asyncio.wait_for(process.communicate(), 60)
+    told, _ = await asyncio.wait_for(process.communicate(), 120)
     assert told == b"False\n"
     assert await pending_migrations(empty_url) == []
 

@@ -92,7 +92,7 @@ def test_servers_that_start_together_agree_on_one_key(tmp_path):
     for process in starting:
         process.stdin.write("\n")
         process.stdin.flush()
-    keys = {process.communicate(timeout=30)[0] for process in starting}
+    keys = {process.communicate(timeout=60)[0] for process in starting}
     assert len(keys) == 1
     assert len(keys.pop().strip()) == 64
 

@@ -73,7 +73,7 @@ async def test_a_full_disk_fails_the_whole_group_and_nobody_waits_forever(databa
         async with database.transaction() as tx:
             await put(tx, str(number), name="x" * 5_000)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(*(change(n) for n in range(10)), return_exceptions=True)
     refused = [o for o in outcomes if o is not None]
     assert refused
@@ -92,7 +92,7 @@ async def test_a_commit_that_fails_is_raised_by_every_member_and_undone(database
             await put(tx, str(number))
 
     database._writer.set_commit_hook(lambda: True)  # true = turn the COMMIT into a ROLLBACK
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(*(change(n) for n in range(5)), return_exceptions=True)
     assert [type(o) for o in outcomes] == [DatabaseUnavailable] * 5
     database._writer.set_commit_hook(None)
@@ -138,7 +138,7 @@ async def test_a_writer_waits_for_another_process_without_blocking_the_event_loo
     assert not waiting.done()
     other_writer.stdin.write("\n")
     other_writer.stdin.flush()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await waiting
     assert await ids(database) == ["waited"]
 
@@ -152,7 +152,7 @@ async def test_a_lock_that_is_held_too_long_is_unavailable_for_all_who_wait(
         async with database.transaction() as tx:
             await put(tx, "x")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(*(change() for _ in range(20)), return_exceptions=True)
     assert {type(o) for o in outcomes} == {DatabaseUnavailable}
 
@@ -171,7 +171,7 @@ async def test_cancelling_one_who_waits_for_the_lock_leaves_the_others_waiting(d
     await asyncio.gather(first, return_exceptions=True)
     other_writer.stdin.write("\n")
     other_writer.stdin.flush()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await second
     assert await ids(database) == ["second"]
 

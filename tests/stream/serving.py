@@ -17,7 +17,7 @@ from parley.stream.sockets import Rejection, Route, Socket, UpgradeRequest
 from parley.stream.websocket import WebSocketProtocol, websocket_protocol
 
 App = Callable[..., Any]
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:

@@ -45,7 +45,7 @@ async def events(answer: aiohttp.ClientResponse, number: int) -> list[str]:
     """The next events, comments left out."""
     found: list[str] = []
     while len(found) < number:
-        event = (await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 10)).decode()
+        event = (await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 30)).decode()
         if not event.startswith(":"):
             found.append(event)
     return found
@@ -116,7 +116,7 @@ async def test_old_http_version_uses_the_queue() -> None:
     served_events = Events()
     async with serving({}, **served_events.settings) as served, raw_client(served, opened=None) as client:
         client.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(client.reader.readuntil(b"data: first\n\n"), 10)
+        await asyncio.wait_for(client.reader.readuntil(b"data: first\n\n"), 30)
         assert served_events.running[0]._connection is None
 
 
@@ -125,7 +125,7 @@ async def test_idle_stream_is_kept_alive(direct: bool) -> None:
     async with serving({}, **served_events.settings) as served, raw_client(served, opened=None) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         for _ in range(2):
-            await asyncio.wait_for(client.reader.readuntil(encode_comment("ping")), 10)
+            await asyncio.wait_for(client.reader.readuntil(encode_comment("ping")), 30)
 
 
 SMALL = {"high_bytes": 32 << 10, "kernel_bytes": 16 << 10}
@@ -153,7 +153,7 @@ async def test_slow_reader_lags_and_catches_up(direct: bool) -> None:
         await fill(served_events)
         await until(lambda: "" if served_events.lags == [True] else f"told {served_events.lags}")
         while served_events.lags != [True, False]:
-            await asyncio.wait_for(client.reader.read(1024), 10)
+            await asyncio.wait_for(client.reader.read(1024), 30)
         assert served_events.running[0].is_open
 
 

@@ -295,7 +295,7 @@ async def test_slow_route_is_given_up() -> None:
     async with serving({"/ws": route}, limits=Limits(handshake_s=0.05)) as served:
         async with raw_client(served, opened=None) as client:
             assert (await client.ask(head()))[0] == 503
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_route_is_cancelled_when_the_client_leaves() -> None:
@@ -312,8 +312,8 @@ async def test_route_is_cancelled_when_the_client_leaves() -> None:
     async with serving({"/ws": route}) as served:
         async with raw_client(served, opened=None) as client:
             client.send(head())
-            await asyncio.wait_for(started.wait(), 5)
-        await asyncio.wait_for(cancelled.wait(), 5)
+            await asyncio.wait_for(started.wait(), 30)
+        await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_data_before_the_answer_is_refused() -> None:
@@ -326,7 +326,7 @@ async def test_data_before_the_answer_is_refused() -> None:
 
     async with serving({"/ws": route}) as served, raw_client(served, opened=None) as client:
         client.send(head())
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 30)
         client.send(frame(TEXT, b"impatient"))
         assert (await client.ended()).startswith(b"HTTP/1.1 400")
 

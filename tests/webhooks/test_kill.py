@@ -81,7 +81,7 @@ async def test_a_killed_process_is_continued_by_the_next(
     async with app_scope.change() as change:
         change.announce(started(), *[joined(name) for name in PEOPLE])
     with delivering(database_url, tmp_path / "one", START):
-        await until(lambda: "" if len(endpoint.received) >= kill_after else "nothing is sent", deadline_s=30)
+        await until(lambda: "" if len(endpoint.received) >= kill_after else "nothing is sent", deadline_s=60)
     with delivering(database_url, tmp_path / "two", START + timedelta(minutes=2)):
         everybody = {"meeting.started", *PEOPLE}
 
@@ -92,7 +92,7 @@ async def test_a_killed_process_is_continued_by_the_next(
             }
 
         await until(
-            lambda: "" if heard() == everybody else f"{len(everybody - heard())} are missing", deadline_s=30
+            lambda: "" if heard() == everybody else f"{len(everybody - heard())} are missing", deadline_s=60
         )
         for _ in range(2000):
             done = await states(app_scope, webhook.id)

@@ -39,7 +39,7 @@ def draft(app_id: AppId, channel: str = "chat:room", **changes: object) -> Draft
     return Draft(**(values | changes))  # type: ignore[arg-type]
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - a hub has no event to wait for

@@ -181,7 +181,7 @@ async def test_numbers_that_are_given_again_are_indexed_again(library: Library, 
 async def test_an_indexer_follows_by_itself(library: Library) -> None:
     await library.say("word")
     await library.indexer.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (await index.progress(library.scope.store.database)).indexed:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await library.indexer.stop()

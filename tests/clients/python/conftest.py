@@ -30,8 +30,8 @@ from tests.server.process import START_TIMEOUT_S, STOP_TIMEOUT_S, environment
 QUICK = Options(
     reconnect_delay_s=0.02,
     reconnect_delay_max_s=0.1,
-    connect_timeout_s=10.0,
-    request_timeout_s=20.0,
+    connect_timeout_s=30.0,
+    request_timeout_s=60.0,
     max_reconnect_attempts=200,
 )
 _names = itertools.count(1)

@@ -14,7 +14,7 @@ from parley_realtime.blocking import Client
 from tests.clients.python.conftest import QUICK, Served
 
 GENERATOR = Path(__file__).parents[3] / "clients" / "python" / "scripts" / "generate_blocking.py"
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 def test_the_generated_file_is_up_to_date() -> None:

@@ -31,7 +31,7 @@ from parley_realtime.errors import ServerRefused, refusal
 from tests.clients.python.conftest import QUICK, Open, Served
 from tests.waiting import until
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 async def take(stream: Stream, count: int) -> list[Item]:

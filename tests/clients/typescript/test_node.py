@@ -11,7 +11,7 @@ import pytest
 from tests.clients.typescript.conftest import PACKAGE, node
 from tests.clients.typescript.server import BlockServer, controls
 
-DEADLINE_S = 240.0
+DEADLINE_S = 480.0
 KILLS = {"recovery.test.ts"}
 SUITES = [
     pytest.param(path.name, marks=[pytest.mark.faults] if path.name in KILLS else [])

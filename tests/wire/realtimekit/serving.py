@@ -36,7 +36,7 @@ from parley.wire.realtimekit.limits import RateLimiter
 from parley.wire.realtimekit.prefix import StripPrefix
 from parley.wire.realtimekit.reference import reference_router
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 class Silent:

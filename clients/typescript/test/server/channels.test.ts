@@ -61,11 +61,11 @@ describe('messages', () => {
     const told = record(here, 'message', 'reload');
     const seen = record(there, 'message');
     const got = next(here, 'message');
-    void here.trigger('cursor', { x: 1 });
-    void here.send({ data: 'quiet' }, { echo: false });
+    const end = next<Message>(there, 'message', ({ data }) => data === 'end');
+    await Promise.all([here.trigger('cursor', { x: 1 }), here.send({ data: 'quiet' }, { echo: false })]);
     await there.send({ data: 'loud' });
     await here.send({ data: 'end' }, { echo: false });
-    await got;
+    await Promise.all([got, end]);
     expect(told.map(([, message]) => (message as Message).data)).toEqual(['loud']);
     expect(seen.map(([, message]) => (message as Message).data)).toEqual(['quiet', 'loud', 'end']);
   });

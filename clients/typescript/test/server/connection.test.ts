@@ -92,7 +92,7 @@ describe('tokens', () => {
   });
 
   test('that have expired end it where no new one can be had, until the app brings one', async () => {
-    const { realtime } = await connected('ada', { token: userToken('ada', 2) });
+    const { realtime } = await connected('ada', { token: userToken('ada', 3) });
     const channel = realtime.subscribe('chat:expiry');
     await channel.ready();
     expect(await next(realtime, 'error')).toMatchObject({ code: 'invalid_token' });
@@ -105,7 +105,7 @@ describe('tokens', () => {
   });
 
   test('that have expired leave nothing to the next user', async () => {
-    const { realtime } = await connected('ada', { token: userToken('ada', 2) });
+    const { realtime } = await connected('ada', { token: userToken('ada', 3) });
     const channel = realtime.subscribe('chat:expiry');
     await channel.ready();
     await next(realtime, 'error');
@@ -130,7 +130,7 @@ describe('tokens', () => {
 });
 
 test('a connection that is dead without saying so is noticed and replaced', async () => {
-  const { client, wire } = await wired('ada', { options: { heartbeatInterval: 200, reconnectDelay: 20 } });
+  const { client, wire } = await wired('ada', { options: { heartbeatInterval: 200 } });
   wire.hold();
   const gone = next(client.realtime, 'disconnected');
   expect(await gone).toBe('the server does not answer');

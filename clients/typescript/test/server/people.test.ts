@@ -82,11 +82,11 @@ describe('typing', () => {
     const [here, there] = channels as [Channel<Room>, Channel<Room>];
     const own = record(here, 'typing:start', 'typing:stop');
     const events = record(there, 'typing:start', 'typing:stop', 'message');
-    const said = next(there, 'message');
+    const said = [next(there, 'message'), next(there, 'typing:stop')];
     here.typing.start({ user_name: 'Ada L.' });
     here.typing.start({ user_name: 'Ada L.' });
     await here.send({ text: 'Hello' });
-    await said;
+    await Promise.all(said);
     expect(own).toEqual([]);
     const writer: Partial<Typist> = { user_id: 'ada', user_name: 'Ada L.' };
     expect(events.filter(([event]) => event !== 'message')).toMatchObject([

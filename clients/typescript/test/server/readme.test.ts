@@ -30,7 +30,7 @@ test('the examples of the README have right types, and do what they say', async 
   const config = { extends: '../../tsconfig.json', include: ['readme.ts'] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]);
-  const { stdout, stderr } = await run(process.execPath, [join(folder, 'readme.ts')], { timeout: 15_000 });
+  const { stdout, stderr } = await run(process.execPath, [join(folder, 'readme.ts')], { timeout: 50_000 });
   expect(stderr.split('\n').filter((line) => !/^$|No grant|allows this channel/.test(line))).toEqual([]);
   expect(stdout).toContain('ada, again: false');
   expect(stdout).toMatch(/Z ada Hello\n/);

@@ -74,9 +74,7 @@ test('who has read a message, and whom it has reached, can be asked', async () =
     read_count: 1,
     receipts: [{ user_id: 'bob', read_at }],
   });
-  await expect
-    .poll(async () => (await here.messages.getReadStatus(id)).delivered_to, { timeout: 5_000 })
-    .toContain('bob');
+  await expect.poll(async () => (await here.messages.getReadStatus(id)).delivered_to).toContain('bob');
 });
 
 test('a server that is not there is said to be', async () => {

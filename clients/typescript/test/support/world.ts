@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { type Client, type ConnectOptions, createClient } from 'parley-js';
+import { type Client, type ConnectionOptions, type ConnectOptions, createClient } from 'parley-js';
 import { afterEach } from 'vitest';
 import { type Wire, wireTo } from './proxy.ts';
 
@@ -45,14 +45,18 @@ export function newClient(user: string, url: string = world.url): Client {
   return client;
 }
 
-/** A connected client. */
+/** Quick on a quick machine, and patient while a server starts on a slow one. */
+const OPTIONS: ConnectionOptions = { reconnectDelay: 20, maxReconnectAttempts: 100 };
+
+/** A connected client; `more.options` change some of its own. */
 export async function connected(
   user: string,
   more: ConnectOptions = {},
   url: string = world.url,
 ): Promise<Client> {
   const client = newClient(user, url);
-  await client.realtime.connect({ token: userToken(user), options: { reconnectDelay: 20 }, ...more });
+  const options = { ...OPTIONS, ...more.options };
+  await client.realtime.connect({ token: userToken(user), ...more, options });
   return client;
 }
 

@@ -28,7 +28,7 @@ from parley.store.core import Store
 from parley.stream.endpoint import Limits
 from tests.stream.serving import Served, serving
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 class NoHttp:

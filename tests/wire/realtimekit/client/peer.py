@@ -28,7 +28,7 @@ from parley.base.ids import new_uuid
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import REQUEST_FAILED, Chat, Media, Polls, Preset, Room, Store
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 """Only a failing test waits that long."""
 MAX_FRAME_BYTES = 16 << 20
 
