@@ -36,7 +36,7 @@ def refuse(error: ParleyError) -> Answer:
     return Answer(409, error.message.encode())
 
 
-def refuse_status(status: int, headers: Sequence[Header]) -> Answer:
+def refuse_status(status: int, headers: Sequence[Header], _: Request) -> Answer:
     return Answer(status, b"refused", headers)
 
 

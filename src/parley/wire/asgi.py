@@ -174,14 +174,15 @@ class RestApi:
         routes: Iterable[tuple[str, str, Handler]],
         *,
         refuse: Callable[[ParleyError], Answer],
-        refuse_status: Callable[[int, Sequence[Header]], Answer],
+        refuse_status: Callable[[int, Sequence[Header], Request], Answer],
     ) -> None:
         """Build the table.
 
         Args:
             routes: method, path and handler of each.
             refuse: the dialect's answer to an error of ours.
-            refuse_status: its answer for 404 (no such path), 405 (with `allow` as a header) and 500.
+            refuse_status: its answer for 404 (no such path), 405 (with `allow` as a header) and 500; the
+                request has no parameters then.
         """
         self._paths = PathTrie()
         for method, path, handler in routes:
@@ -204,24 +205,27 @@ class RestApi:
     async def _answer(self, scope: Any, receive: Receive) -> Answer:
         found = self._paths.find(scope["path"])
         if found is None:
-            return self._refuse_status(404, ())
+            return self._refuse_status(404, (), Request(scope, receive, {}))
         handlers, path_params = found
         handler = handlers.get(scope["method"])
         if handler is None:
-            return self._without_handler(scope["method"], handlers)
+            return self._without_handler(Request(scope, receive, {}), scope["method"], handlers)
+        request = Request(scope, receive, path_params)
         try:
-            return await handler(Request(scope, receive, path_params))
+            return await handler(request)
         except ParleyError as error:
             return self._refuse(error)
         except ClientGone:
             raise
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
-            return self._refuse_status(500, ())
+            return self._refuse_status(500, (), request)
 
-    def _without_handler(self, method: str, handlers: Mapping[str, Handler]) -> Answer:
+    def _without_handler(self, request: Request, method: str, handlers: Mapping[str, Handler]) -> Answer:
         allow = (b"allow", ", ".join(sorted({*handlers, "OPTIONS"})).encode())
-        return Answer(204, b"", [allow]) if method == "OPTIONS" else self._refuse_status(405, [allow])
+        return (
+            Answer(204, b"", [allow]) if method == "OPTIONS" else self._refuse_status(405, [allow], request)
+        )
 
 
 class ByPrefix:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from parley.base.errors import NotFound, ParleyError
-from parley.wire.asgi import Answer, Header, RestApi
+from parley.wire.asgi import Answer, Header, Request, RestApi
 from parley.wire.block import channels, conversations, health, notifications, people, rooms, settings
 from parley.wire.block.endpoint import Context, Endpoint, Routes, answer, refuse
 from parley.wire.block.errors import MethodNotAllowed
@@ -38,10 +38,10 @@ def block_api(context: Context, areas: Sequence[Routes] = AREAS) -> RestApi:
     )
 
 
-def _refuse_status(status: int, headers: Sequence[Header]) -> Answer:
+def _refuse_status(status: int, headers: Sequence[Header], request: Request) -> Answer:
     known: dict[int, ParleyError] = {
         404: NotFound("There is no such route."),
         405: MethodNotAllowed("This route does not know that method."),
     }
-    made = refuse(known.get(status, RuntimeError("an unexpected status")))
+    made = refuse(known.get(status, RuntimeError("an unexpected status")), request)
     return made._replace(headers=[*made.headers, *headers])

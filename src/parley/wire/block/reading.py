@@ -15,7 +15,7 @@ import msgspec
 
 from parley.base.errors import Invalid
 from parley.base.paging import PageRequest
-from parley.wire.block.errors import BadRequest
+from parley.wire.block.errors import BadRequest, ValidationFailed
 
 T = TypeVar("T")
 PAGE_SIZE, MAX_PAGE_SIZE = 25, 100
@@ -55,6 +55,7 @@ def read_body(raw: bytes, shape: type[T], wrapper: str | None = None) -> T:
     Raises:
         BadRequest: not a JSON object.
         Invalid: a field is wrong; named as a JSON pointer.
+        ValidationFailed: several are.
     """
     members, pointer = members_of(raw, wrapper)
     return read_members(members, shape, pointer)
@@ -65,11 +66,13 @@ def read_members(members: Any, shape: type[T], pointer: str) -> T:
 
     Raises:
         Invalid: a field is wrong; named as a JSON pointer below `pointer`.
+        ValidationFailed: several are.
     """
     try:
         return msgspec.convert(members, shape)
     except msgspec.ValidationError as error:
-        raise _explain(error, pointer) from error
+        several = _wrong_fields(members, shape, f"{pointer}/") if isinstance(members, dict) else []
+        raise (ValidationFailed(*several) if len(several) > 1 else _explain(error, pointer)) from error
 
 
 def members_of(raw: bytes, wrapper: str | None = None) -> tuple[dict[str, Any], str]:
@@ -124,6 +127,21 @@ def read_query(raw: bytes, shape: type[T]) -> T:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         raise _explain(error, "?") from error
+
+
+def _wrong_fields(members: dict[str, Any], shape: Any, before: str) -> list[Invalid]:
+    """What is wrong with each field of the shape, a struct."""
+    found = []
+    for field in msgspec.structs.fields(shape):
+        name = field.encode_name
+        if name in members:
+            try:
+                msgspec.convert(members[name], field.type)
+            except msgspec.ValidationError as error:
+                found.append(_explain(error, f"{before}{name}"))
+        elif field.required:
+            found.append(Invalid(f"`{name}` is required.", field=f"{before}{name}"))
+    return found
 
 
 def _explain(error: msgspec.ValidationError, pointer: str) -> Invalid:

@@ -50,5 +50,5 @@ def realtimekit_api(context: RealtimeKitContext, areas: Sequence[Routes] = AREAS
     return RestApi(
         [(each.method, KIT + each.path, partial(answer, each, context)) for each in endpoints(areas)],
         refuse=refuse,
-        refuse_status=refuse_status,
+        refuse_status=lambda status, headers, _: refuse_status(status, headers),
     )

@@ -153,6 +153,17 @@ async def test_colons_may_be_escaped_and_names_must_be_names(rest: Rest) -> None
         assert found == (400, "invalid_channel")
 
 
+async def test_every_answer_repeats_the_id_of_its_request(rest: Rest) -> None:
+    await rest.say("chat:room", "0")
+    asked = {"X-Request-ID": "req_mf3k2a_8d7s6f"}
+    for method, path in (
+        *(("GET", PATH), ("GET", f"{PATH}?limit=0"), ("GET", "/v1/realtime/channels/a%20b/messages")),
+        *(("GET", "/v1/realtime/nothing"), ("POST", PATH)),
+    ):
+        found = await rest.raw(None, method, path, headers=asked)
+        assert found.headers["x-request-id"] == asked["X-Request-ID"]
+
+
 async def test_users_read_what_their_grants_open(rest: Rest) -> None:
     for channel in ("chat:room", "public:x", "notifications:ada", "notifications:bob", "other", "private:x"):
         await rest.say(channel, "0")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from parley.base.clock import ManualClock
+from parley.wire.block import endpoint
 from tests.wire.block.channels.conftest import Rest
 
 PATH, BATCH = "/v1/realtime/publish", "/v1/realtime/publish/batch"
@@ -103,6 +104,38 @@ async def test_what_cannot_be_published_is_refused(
     rest: Rest, body: dict[str, Any], refusal: tuple[int, str]
 ) -> None:
     assert await rest.refused(None, "POST", PATH, body) == refusal
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_each_wrong_field_is_named(rest: Rest) -> None:
+    wrong = {"event": 7, "data": 1, "client_id": "", "ephemeral": "yes"}
+    body = {"data": {"type": "broadcast", "attributes": wrong}}
+    found = await rest.ask(None, "POST", PATH, body, status=422)
+    assert [error["source"]["pointer"].rpartition("/") for error in found["errors"]] == [
+        ("/data/attributes", "/", name) for name in ("channel", "event", "client_id", "ephemeral")
+    ]
+    body = {"messages": [{"channel": "chat:room"}, wrong]}
+    found = await rest.ask(None, "POST", BATCH, body, status=422)
+    assert [error["source"]["pointer"] for error in found["errors"]] == [
+        f"/messages/1/{name}" for name in ("channel", "event", "client_id", "ephemeral")
+    ]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_publishing_has_the_rate_of_messages_and_not_that_of_requests(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "REQUESTS_PER_MINUTE", 1)
+    monkeypatch.setattr(endpoint, "SERVER_FACTOR", 2)
+    for _ in range(4):
+        await rest.ask(None, "POST", PATH, {"channel": "chat:room"}, status=202)
+        await rest.ask(None, "POST", BATCH, {"messages": [{"channel": "chat:room"}]}, status=202)
+    answers = [await rest.raw(None, "GET", "/v1/realtime/settings") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    refused = answers[-1]
+    assert refused.json()["errors"][0]["code"] == "rate_limit_exceeded"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("2", "0")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

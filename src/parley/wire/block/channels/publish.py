@@ -46,7 +46,7 @@ class PublishBody(msgspec.Struct, frozen=True, kw_only=True):
     """Not for the history."""
 
 
-@routes.post("/v1/realtime/publish", access="server", status=202)
+@routes.post("/v1/realtime/publish", access="server", status=202, is_counted=False)
 async def publish(call: Call, body: PublishBody) -> Reply:
     """Publish a message on any channel."""
     draft = await _draft(call, body)
@@ -79,7 +79,7 @@ async def publish(call: Call, body: PublishBody) -> Reply:
     )
 
 
-@routes.post("/v1/realtime/publish/batch", access="server", status=202)
+@routes.post("/v1/realtime/publish/batch", access="server", status=202, is_counted=False)
 async def publish_batch(call: Call) -> Reply:
     """Publish up to 100 messages, all of them or none."""
     members, pointer = members_of(await call.request.body(BATCH_BODY_LIMIT_BYTES))
@@ -93,6 +93,8 @@ async def publish_batch(call: Call) -> Reply:
         try:
             body = read_members(message, PublishBody, f"{pointer}/{number}")
             drafts.append(await _draft(call, body))
+        except ValidationFailed as several:
+            wrong += several.fields
         except Invalid as error:
             field = error.field or ""
             at = field if field.startswith("/") else f"{pointer}/{number}/{field}"
