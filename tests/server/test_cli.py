@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -40,6 +42,84 @@ def test_help_names_every_command_and_variable() -> None:
     told = CliRunner().invoke(main, ["--help"]).output
     assert all(name in told for name in COMMANDS)
     assert "PARLEY_BOOTSTRAP_TOKEN" in CliRunner().invoke(main, ["serve", "--help"]).output
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterator[click.Command]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield command
+        if isinstance(command, click.Group):
+            yield from _commands(command, context)
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    context = click.Context(main)
+    silent = [
+        (command.name, option.name)
+        for command in _commands(main, context)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "65536"),
+        ("--port", "-1"),
+        ("--public-url", "meet.example.org"),
+        ("--redis-url", "redis.example.org"),
+        ("--bootstrap-account-id", "a/b"),
+        ("--bootstrap-account-id", "0" * 33),
+        ("--token-days", "0"),
+        ("--chat-file-mb", "0"),
+        ("--rtp-ports", "many"),
+        ("--rtp-ports", "20999-20000"),
+        ("--rtp-ports", "60000-70000"),
+        ("--coturn-port", "0"),
+        ("--log-level", "loud"),
+        ("--api-prefix", "client"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(option: str, value: str) -> None:
+    done = CliRunner().invoke(main, ["serve", f"{option}={value}"])
+    assert done.exit_code == 2
+    assert option in done.output
+    assert "must be" in done.output
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "demo"])
+async def test_a_data_folder_that_cannot_be_is_said_in_a_sentence(command: str) -> None:
+    done = await parley(command, "--data", "/dev/null/parley")
+    assert done.code == 1
+    assert "The data folder /dev/null/parley cannot be made" in done.err
+    assert "Traceback" not in done.err
+
+
+async def test_the_api_answers_below_the_prefix_and_to_the_headers_of_the_settings(tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path / "data", "--api-prefix", "/api/v4", "--api-key-header") as server,
+        browser_of(server.url) as http,
+    ):
+        headers = {"X-Auth-Email": "ada@example.org", "X-Auth-Key": TOKEN}
+        path = f"/accounts/{ACCOUNT}/realtime/kit/apps"
+        found = {}
+        for prefix in ("", "/api/v4", "/client/v4"):
+            async with http.get(prefix + path, headers=headers) as answer:
+                found[prefix] = answer.status
+        async with http.get("/docs/api/openapi.json") as answer:
+            described = await answer.json()
+    assert found == {"": 200, "/api/v4": 200, "/client/v4": 404}
+    assert described["servers"] == [{"url": "/api/v4"}]
+    assert f"{server.url.replace('127.0.0.1', 'localhost')}/api/v4" in server.log
+
+
+async def test_the_server_says_how_to_make_tokens_for_its_data(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as server:
+        told = f"parley keys create --data {tmp_path / 'data'}"
+        assert f"API tokens      {told}" in server.log
 
 
 async def test_the_version_is_printed() -> None:

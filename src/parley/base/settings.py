@@ -7,15 +7,42 @@ reference in the documentation is generated from here.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from parley.base.errors import Invalid
 
-def setting(default: Any, meaning: str, *, example: str, secret: bool = False) -> Any:
-    """One setting."""
-    facts = {"meaning": meaning, "example": example, "secret": secret}
+Check = Callable[[Any], str | None]
+"""What is wrong with a value, as the end of a sentence; None when nothing is."""
+
+
+def setting(
+    default: Any, meaning: str, *, example: str, secret: bool = False, check: Check | None = None
+) -> Any:
+    """One setting; the default is never checked."""
+    facts = {"meaning": meaning, "example": example, "secret": secret, "check": check}
     return field(default=default, metadata=facts, repr=not secret)
+
+
+def _between(least: int, most: int) -> Check:
+    return lambda value: None if least <= value <= most else f"must be between {least} and {most}"
+
+
+def _form(pattern: str, words: str) -> Check:
+    return lambda value: None if not value or re.fullmatch(pattern, value) else f"must be {words}"
+
+
+def _port_range(value: str) -> str | None:
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", value)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    is_range = 0 < first <= last < 65_536
+    return None if is_range else "must be two ports such as 20000-20999, the lower one first"
+
+
+_PORT = _between(0, 65_535)
 
 
 def default_data_folder() -> Path:
@@ -30,11 +57,12 @@ class Settings:
 
     data: Path = setting(None, "Folder for the database, files and keys.", example="/var/lib/parley")
     host: str = setting("127.0.0.1", "Address to listen on.", example="0.0.0.0")  # noqa: S104
-    port: int = setting(7800, "Port to listen on; 0 takes any free one.", example="8443")
+    port: int = setting(7800, "Port to listen on; 0 takes any free one.", example="8443", check=_PORT)
     public_url: str = setting(
         "",
         "Where browsers reach this server; by default http://localhost and the port.",
         example="https://meet.example.org",
+        check=_form(r"https?://[^\s/?#]+/?", "an origin such as https://meet.example.org"),
     )
     trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses of reverse proxies whose forwarding headers are believed.", example="10.0.0.5"
@@ -48,6 +76,7 @@ class Settings:
         "",
         "Redis (or Valkey) that connects several server processes; by default none.",
         example="redis://redis.example.org:6379/0",
+        check=_form(r"(rediss?|unix)://.+", "an address that begins with redis://, rediss:// or unix://"),
     )
     storage_url: str = setting(
         "",
@@ -70,8 +99,9 @@ class Settings:
     )
     bootstrap_account_id: str = setting(
         "",
-        "Id of the first account (32 hexadecimal digits), for scripted servers.",
+        "Id of the first account (at most 32 letters and digits), for scripted servers.",
         example="0123456789abcdef0123456789abcdef",
+        check=_form(r"[0-9A-Za-z]{1,32}", "at most 32 letters and digits"),
     )
     bootstrap_token: str = setting(
         "",
@@ -84,13 +114,33 @@ class Settings:
         "Let the start page create demo meetings, and let visitors into the demo chat room.",
         example="no-demo",
     )
+    api_prefix: str = setting(
+        "/client/v4",
+        "Path in front of the RealtimeKit API, which also answers without it.",
+        example="/api/v4",
+        check=_form(r"(/[A-Za-z0-9._~-]+)+", "a path such as /client/v4"),
+    )
+    api_key_header: bool = setting(
+        False,
+        "Also take tokens of the RealtimeKit API from X-Auth-Key, next to any X-Auth-Email.",
+        example="api-key-header",
+    )
     rate_limits: bool = setting(True, "Limit how often one caller may ask.", example="no-rate-limits")
-    token_days: int = setting(100, "How long participant tokens work, in days.", example="7")
-    chat_file_mb: int = setting(25, "Largest file in chat, in megabytes.", example="100")
+    token_days: int = setting(
+        100, "How long participant tokens work, in days.", example="7", check=_between(1, 36_500)
+    )
+    chat_file_mb: int = setting(
+        25, "Largest file in chat, in megabytes.", example="100", check=_between(1, 100_000)
+    )
     private_webhooks: bool = setting(
         True,
         "Let webhooks reach private and loopback addresses (never link-local ones).",
         example="no-private-webhooks",
+    )
+    legacy_webhook_headers: bool = setting(
+        False,
+        "Send webhooks of RealtimeKit with the headers of its ancestor as well (dyte-signature and so on).",
+        example="legacy-webhook-headers",
     )
     private_outgoing: bool = setting(
         False,
@@ -109,7 +159,7 @@ class Settings:
     janus_binary: str = setting(
         "", "Path of Janus; by default found in PATH.", example="/opt/janus/bin/janus"
     )
-    rtp_ports: str = setting("20000-20999", "UDP ports for media.", example="40000-40499")
+    rtp_ports: str = setting("20000-20999", "UDP ports for media.", example="40000-40499", check=_port_range)
     media_addresses: tuple[str, ...] = setting(
         (),
         "Public addresses of this machine, when a router or cloud translates them.",
@@ -136,7 +186,7 @@ class Settings:
         "Run a TURN relay (coturn) as a child on this address of the machine; by default none.",
         example="192.0.2.10",
     )
-    coturn_port: int = setting(3478, "Port of that relay.", example="443")
+    coturn_port: int = setting(3478, "Port of that relay.", example="443", check=_between(1, 65_535))
     tls: bool = setting(
         False,
         "Serve https; without a certificate a local authority is made in the data folder.",
@@ -144,13 +194,33 @@ class Settings:
     )
     tls_certificate: str = setting("", "Certificate chain, PEM.", example="/etc/ssl/parley.pem")
     tls_key: str = setting("", "Private key of the certificate, PEM.", example="/etc/ssl/parley.key")
-    log_level: str = setting("info", "debug, info, warning or error.", example="debug")
+    log_level: str = setting(
+        "info",
+        "debug, info, warning or error.",
+        example="debug",
+        check=_form("debug|info|warning|error", "debug, info, warning or error"),
+    )
     log_json: bool = setting(False, "Write logs as JSON lines.", example="log-json")
 
     @property
     def folder(self) -> Path:
         """The data folder."""
         return self.data or default_data_folder()
+
+    def make_folder(self) -> Path:
+        """The data folder, made if it is not there yet, for nobody else to read.
+
+        Raises:
+            Invalid: it cannot be made or written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as refused:
+            why = f"cannot be made ({refused.strerror})"
+            raise Invalid(f"The data folder {self.folder} {why}. Choose another with --data.") from refused
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise Invalid(f"The data folder {self.folder} cannot be written to. Choose another with --data.")
+        return self.folder
 
     @property
     def database(self) -> str:

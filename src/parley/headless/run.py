@@ -66,7 +66,14 @@ async def _main(options: JoinOptions) -> int:
 
 @click.command("join")
 @click.argument("token", envvar="PARLEY_TOKEN")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="Address of the server.")
+@click.option(
+    "--url",
+    default=DEFAULT_URL,
+    show_default=True,
+    envvar="PARLEY_PUBLIC_URL",
+    show_envvar=True,
+    help="Address of the server.",
+)
 @click.option(
     "--media",
     default="tone",

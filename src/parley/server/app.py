@@ -85,8 +85,7 @@ class FirstStart:
 
 async def open_store(settings: Settings) -> Store:
     """The migrated, opened store of a configuration; its background work is not started."""
-    folder = settings.folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = settings.make_folder()
     await migrate(settings.database)
     clock = SystemClock()
     database: Database
@@ -160,7 +159,7 @@ class Parley:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self.settings
-        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings.make_folder()
         if not settings.database_url:
             stack.enter_context(lock_data_folder(settings.folder))
         store = self.store = await open_store(settings)
@@ -217,7 +216,7 @@ class Parley:
         signer = self.signer = await Signer.load(store)
         deliveries = Deliveries(
             store,
-            RealtimeKitPayloads(),
+            RealtimeKitPayloads(legacy_headers=settings.legacy_webhook_headers),
             http,
             signer,
             also=[Standard(self.block.webhook_events, store.vault, http=block_http)],

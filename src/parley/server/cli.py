@@ -95,7 +95,7 @@ def migrate_command(dry_run: bool, **options: Any) -> None:
     """Bring the database to this version's schema (`serve` does so by itself)."""
     settings = Settings(**options)
     configure_logs("error", as_json=False)
-    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_folder()
     pending = uvloop.run(pending_migrations(settings.database))
     if not pending:
         click.echo("The database is up to date.")
@@ -111,11 +111,20 @@ main.add_command(keys_group)
 
 @main.command("demo")
 @setting_options(*STORE_OPTIONS, "public_url", "host", "port", "tls")
-@click.option("--title", default="Demo meeting", show_default=True)
-@click.option("--kind", type=click.Choice(sorted(KINDS)), default="group_call", show_default=True)
+@click.option("--title", default="Demo meeting", show_default=True, help="How the meeting is called.")
+@click.option(
+    "--kind",
+    type=click.Choice(sorted(KINDS)),
+    default="group_call",
+    show_default=True,
+    help="Everybody talks, or a stage and an audience.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def demo_command(title: str, kind: str, as_json: bool, **options: Any) -> None:
-    """Create a meeting and print a join link for each role."""
+    """Create a meeting and print a join link for each role.
+
+    The links open while `parley serve` runs on the same data.
+    """
     settings = Settings(**options)
 
     async def work() -> Any:

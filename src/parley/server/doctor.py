@@ -53,8 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _data(settings: Settings) -> list[Finding]:
-    folder = settings.folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = settings.make_folder()
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
         sentence = f"{folder} has only {free >> 20} MB left; choose another with --data."

@@ -168,6 +168,7 @@ def _addresses(options: dict[str, Any]) -> dict[str, str]:
     type=click.Choice([environment.value for environment in Environment]),
     default=Environment.LIVE.value,
     show_default=True,
+    help="Whose data the tokens open.",
 )
 @click.option("--ttl", default=int(DEFAULT_TTL.total_seconds()), show_default=True, help="Seconds it holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

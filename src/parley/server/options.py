@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import click
 import msgspec
 
-from parley.base.settings import SETTINGS, Settings, default_data_folder
+from parley.base.settings import SETTINGS, Check, Settings, default_data_folder
 
 PREFIX = "PARLEY"
 
@@ -18,7 +18,7 @@ PREFIX = "PARLEY"
 class CommaList(click.ParamType[tuple[str, ...]]):
     """Values separated by commas."""
 
-    name = "list"
+    name = "value,value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A tuple of texts."""
@@ -27,12 +27,25 @@ class CommaList(click.ParamType[tuple[str, ...]]):
         return value
 
 
+def _checked(check: Check | None) -> Any:
+    """A click callback that refuses what the check does not like."""
+
+    def read(_: click.Context, __: click.Parameter, value: Any) -> Any:
+        wrong = check(value) if check is not None else None
+        if wrong:
+            raise click.BadParameter(f"{value!r} {wrong}.")
+        return value
+
+    return read
+
+
 def _option(name: str, kind: Any, default: Any, facts: Any) -> Callable[[Any], Any]:
     flag = "--" + name.replace("_", "-")
     common: dict[str, Any] = {
         "envvar": f"{PREFIX}_{name.upper()}",
         "show_envvar": True,
         "help": facts["meaning"],
+        "callback": _checked(facts["check"]),
     }
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=default, show_default=True, **common)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import resource
+import shlex
 import signal
 import socket
 import ssl
@@ -16,7 +17,7 @@ import uvicorn
 
 from parley import __version__
 from parley.base.errors import ParleyError
-from parley.base.settings import Settings
+from parley.base.settings import Settings, default_data_folder
 from parley.server.app import Parley
 from parley.server.demo import Demo
 from parley.server.tls import certificate_files
@@ -69,6 +70,12 @@ def public_url(settings: Settings, port: int) -> str:
     anywhere = settings.host in LOOPBACK or settings.host in ("0.0.0.0", "::")  # noqa: S104
     host = "localhost" if anywhere else settings.host
     return f"{scheme}://{host}:{port}"
+
+
+def data_option(settings: Settings) -> str:
+    """What other commands need to work on the same data, with a space in front."""
+    is_usual = settings.folder.absolute() == default_data_folder().absolute()
+    return "" if is_usual else f" --data {shlex.quote(str(settings.folder))}"
 
 
 async def serve(settings: Settings) -> None:
@@ -156,12 +163,15 @@ async def print_banner(parley: Parley) -> None:
         for link in demo.links[:2]:
             say(f"    {link.role:<12}  {url}/meet#token={link.token}")
     first = parley.first_start
-    say(f"\n  Real Time Block {url}/v1/realtime (keys: parley keys create --dialect block)")
-    say(f"  RealtimeKit API {url}/client/v4")
+    create = f"parley keys create{data_option(parley.settings)}"
+    say(f"\n  Real Time Block {url}/v1/realtime (keys: {create} --dialect block)")
+    say(f"  RealtimeKit API {url}{parley.settings.api_prefix}")
     say(f"  Account id      {first.organization_id}")
     if first.token:
         say(f"  API token       {first.token}")
-        say("                  Keep it: it is shown only now. More: parley keys create")
+        say(f"                  Keep it: it is shown only now. More: {create}")
+    else:
+        say(f"  API tokens      {create}")
     if parley.media_problem:
         say(f"\n  No audio or video: {parley.media_problem}")
         say("  Everything else works. `parley doctor` tells more.")

@@ -33,7 +33,7 @@ _ERRORS = {
 }
 
 
-def document(endpoints: Sequence[Endpoint]) -> Json:
+def document(endpoints: Sequence[Endpoint], prefix: str = PREFIX) -> Json:
     """The whole document, ready to be encoded."""
     shapes: list[Any] = [Refusal]
     for endpoint in endpoints:
@@ -58,7 +58,7 @@ def document(endpoints: Sequence[Endpoint]) -> Json:
             "version": __version__,
             "description": "Meetings, participants, presets, sessions and webhooks.",
         },
-        "servers": [{"url": PREFIX}],
+        "servers": [{"url": prefix}],
         "security": [{"token": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,

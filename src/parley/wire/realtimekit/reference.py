@@ -15,6 +15,7 @@ from litestar import Response, Router, get
 from parley.wire.realtimekit.api import AREAS, endpoints
 from parley.wire.realtimekit.endpoint import Routes
 from parley.wire.realtimekit.openapi import Json, document
+from parley.wire.realtimekit.prefix import PREFIX
 
 PATH = "/docs/api"
 _POLICY = (
@@ -45,9 +46,9 @@ th{font-weight:600}
 """
 
 
-def reference_router(areas: Sequence[Routes] = AREAS) -> Router:
-    """The page and the document, made once."""
-    described = document(endpoints(areas))
+def reference_router(areas: Sequence[Routes] = AREAS, *, prefix: str = PREFIX) -> Router:
+    """The page and the document, made once; `prefix` is the path in front of every route."""
+    described = document(endpoints(areas), prefix)
     encoded = msgspec.json.encode(described)
     page = render(described)
 
