@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from parley.accounts.model import Right
 from parley.base.errors import NotAllowed
@@ -23,8 +24,7 @@ from parley.store.ports import Row, Transaction
 from parley.store.query import Query
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """An organization, seen by somebody."""
 
     store: Store
@@ -72,11 +72,11 @@ class Scope:
             tx.on_commit(partial(self.store.outbox.committed, written))
 
 
-@dataclass(frozen=True, slots=True)
-class AppScope(Scope):
+class AppScope(Scope, frozen=True):
     """One app, seen by somebody."""
 
-    app_id: AppId = AppId("")  # noqa: RUF009 - a NewType call returns its argument; always given
+    app_id: AppId = AppId("")
+    """Always given."""
 
     def _bind(self, params: dict[str, Any]) -> dict[str, Any]:
         params["organization_id"] = self.organization_id

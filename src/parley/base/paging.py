@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 
@@ -17,8 +18,7 @@ class Order(StrEnum):
     DESC = "DESC"
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
+class PageRequest(msgspec.Struct, frozen=True):
     """Which part of a list is wanted."""
 
     number: int = 1
@@ -32,8 +32,7 @@ class PageRequest:
         return (self.number - 1) * self.size
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """A part of a list and where it lies."""
 
     rows: Sequence[T]

@@ -63,16 +63,14 @@ class RealtimeKitContext:
     """Also take an API token from `X-Auth-Key` (with any `X-Auth-Email`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that was let in."""
 
     context: RealtimeKitContext
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class AppCall(Call):
+class AppCall(Call, frozen=True):
     """A request inside one app."""
 
     scope: AppScope
