@@ -78,7 +78,7 @@ async def servers(app_scope: AppScope) -> AsyncIterator[Servers]:
     def server() -> Summaries:
         return Summaries(threads, Writers(engine, People(), settings), settings, bus)
 
-    made = await threads.create(app_scope, ADA, NewConversation(), role=None)
+    made = await threads.create(app_scope, ADA, NewConversation())
     await messages.create(app_scope, ADA, NewMessage(context_id=made.id, content="Hello"))
     both = Servers(engine, server(), server(), messages, made.id)
     yield both

@@ -11,7 +11,6 @@ import msgspec
 from parley.base.times import iso_ms
 from parley.conversations.messages.model import Action, Details, Message, NewAction
 from parley.conversations.threads.model import Conversation, Receipt
-from parley.people.model import Caller
 
 _DETAILS = tuple(name for name in Details.__struct_fields__ if name != "notification_url_roles")
 _CONTROL = tuple(name for name in NewAction.__struct_fields__ if name.startswith(("action", "control")))
@@ -68,12 +67,6 @@ def context(one: Conversation) -> dict[str, Any]:
         "created_at": iso_ms(one.created_at),
         "updated_at": iso_ms(one.updated_at),
     }
-
-
-def sees_url(one: Message, caller: Caller, role: str | None) -> bool:
-    """Whether the caller is shown the address of the message's notification."""
-    wanted = one.details.notification_url_roles
-    return not wanted or role in wanted or caller.is_user(one.source_id)
 
 
 def message(one: Message, *, with_url: bool | None = None, read_by: Sequence[str] = ()) -> dict[str, Any]:

@@ -88,9 +88,7 @@ class Drafts:
         async with scope.change() as change:
             await store.remove(change, (await self._own(change, caller, draft_id)).id)
 
-    async def publish(
-        self, scope: AppScope, caller: Caller, draft_id: str, *, role: str | None = None
-    ) -> DraftMessage:
+    async def publish(self, scope: AppScope, caller: Caller, draft_id: str) -> DraftMessage:
         """Send a draft of the caller's: it becomes a message, and is archived.
 
         Raises:
@@ -104,7 +102,7 @@ class Drafts:
             if before.message_id is not None:
                 raise Conflict("The draft was published before.")
             new = msgspec.structs.replace(before.body, source_id=before.source_id)
-            sent, drafts = await self._messages.write(change, caller, new, role=role)
+            sent, drafts = await self._messages.write(change, caller, new)
             after = msgspec.structs.replace(
                 before,
                 status="archived",

@@ -51,8 +51,6 @@ async def send_batch(
     caller: Caller,
     items: Sequence[Any],
     check: Callable[[NewMessage], None],
-    *,
-    role: str | None = None,
 ) -> BatchOutcome:
     """Send what can be sent; one bad item does not stop the others.
 
@@ -62,7 +60,6 @@ async def send_batch(
         caller: who sends.
         items: as they came; each should have the form of a `BatchItem`.
         check: raises what else is wrong with a message.
-        role: of the caller.
 
     Raises:
         Invalid: more than `BATCH_LIMIT` items.
@@ -74,7 +71,7 @@ async def send_batch(
     for number, item in enumerate(items):
         by_conversation.setdefault(_conversation(item).lower(), []).append(number)
     free = asyncio.Semaphore(AT_ONCE)
-    sender = _Sender(messages, scope, caller, check, role)
+    sender = _Sender(messages, scope, caller, check)
 
     async def send_all(numbers: Sequence[int]) -> None:
         async with free:
@@ -109,13 +106,12 @@ class _Sender:
     scope: AppScope
     caller: Caller
     check: Callable[[NewMessage], None]
-    role: str | None
 
     async def send(self, items: Sequence[Any]) -> list[bool | str]:
         """For each, whether it is new, or why it was not sent."""
         try:
             news = [self._read(item) for item in items]
-            await self.messages.create_all(self.scope, self.caller, news, role=self.role)
+            await self.messages.create_all(self.scope, self.caller, news)
         except (ParleyError, msgspec.ValidationError):  # one of them at least: each for itself, then
             return [await self._send_one(item) for item in items]
         except Exception:
@@ -126,7 +122,7 @@ class _Sender:
     async def _send_one(self, item: Any) -> bool | str:
         try:
             new = self._read(item)
-            return (await self.messages.create(self.scope, self.caller, new, role=self.role)).is_new
+            return (await self.messages.create(self.scope, self.caller, new)).is_new
         except msgspec.ValidationError as wrong:
             return str(wrong)
         except ParleyError as refused:

@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.accounts.scope import AppScope, Change
 from parley.accounts.service import app_scope
-from parley.conversations.messages import store
+from parley.conversations.messages import marks, store
 from parley.conversations.messages.model import Message
 from parley.conversations.summaries import store as summaries
 from parley.conversations.threads import store as threads
@@ -48,7 +48,7 @@ async def expire(scope: AppScope, message_id: str) -> None:
         message = await store.get(change, message_id)
         assert message is not None
         if message.deleted_at is None:  # otherwise it is not counted
-            await store.shift_unread(change, message, -1)
+            await marks.shift_unread(change, message, -1)
             await threads.revise(change, message.conversation_id)
             await summaries.must_rebuild(change, message.conversation_id, message.number)
-        await store.forget_unread(change, message.id)
+        await marks.forget_unread(change, message.id)

@@ -11,7 +11,7 @@ from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Draft
 from parley.conversations import announce, views
-from parley.conversations.messages import access, store
+from parley.conversations.messages import access, marks, store
 from parley.conversations.messages.model import Message
 from parley.conversations.threads import store as threads_store
 from parley.conversations.threads.model import Conversation, Receipt, Seen
@@ -72,7 +72,7 @@ class Reading:
         async with scope.change() as change:
             seen, message = await self._find(change, user_id, context, message_id)
             receipt = await self._receipt(change, seen, message.id, user_id, role)
-            if await store.mark_read(change, receipt):
+            if await marks.mark_read(change, receipt):
                 await self._log.write(change.tx, [_announcement(scope, receipt)])
         return receipt
 
@@ -84,7 +84,7 @@ class Reading:
         """
         async with scope.change() as change:
             seen, message = await self._find(change, user_id, context, message_id)
-            await store.mark_unread(change, seen.conversation.id, message.id, user_id)
+            await marks.mark_unread(change, seen.conversation.id, message.id, user_id)
         return message
 
     async def _find(
@@ -95,15 +95,15 @@ class Reading:
         message = await access.seen(change, caller, message_id, change.now())
         if message.conversation_id != seen.conversation.id:
             raise NotFound("There is no such message in this conversation.")
-        await store.lock_member(change, seen.conversation.id, user_id)
+        await marks.lock_member(change, seen.conversation.id, user_id)
         return seen, message
 
     async def _read_all(self, scope: AppScope, user_id: str, seen: Seen, role: str | None) -> None:
         async with scope.change() as change:
             conversation_id = seen.conversation.id
-            if not await store.lock_member(change, conversation_id, user_id):
+            if not await marks.lock_member(change, conversation_id, user_id):
                 return
-            ids = await store.unread(change, conversation_id, user_id)
+            ids = await marks.unread(change, conversation_id, user_id)
             receipts = []
             if ids:
                 newest = await self._receipt(change, seen, ids[-1], user_id, role)
@@ -111,7 +111,7 @@ class Reading:
                     Receipt(one, conversation_id, user_id, newest.user_name, newest.role_name, newest.read_at)
                     for one in ids
                 ]
-            await store.mark_all_read(change, conversation_id, user_id, receipts)
+            await marks.mark_all_read(change, conversation_id, user_id, receipts)
             if receipts:  # one event for all of them, named after the newest
                 await self._log.write(change.tx, [_announcement(scope, receipts[-1], count=len(receipts))])
 

@@ -16,7 +16,7 @@ from parley.channels.realtime.model import DATA_LIMIT_BYTES, Draft
 from parley.conversations import announce, views
 from parley.conversations.actions import store as actions_store
 from parley.conversations.actions.service import new_action
-from parley.conversations.messages import access, expiry, store
+from parley.conversations.messages import access, expiry, marks, store
 from parley.conversations.messages.model import Action, Message, MessageChange, NewMessage, moment
 from parley.conversations.ports import Sources
 from parley.conversations.summaries import store as summaries
@@ -59,16 +59,13 @@ class Messages:
         self._threads = threads
         self._sources = sources
 
-    async def create(
-        self, scope: AppScope, caller: Caller, new: NewMessage, *, role: str | None = None
-    ) -> Sent:
+    async def create(self, scope: AppScope, caller: Caller, new: NewMessage) -> Sent:
         """Send a message; published in the same change.
 
         Args:
             scope: the app.
             caller: who sends it, or the server that sends it for `source_id`.
             new: the message.
-            role: of the caller.
 
         Raises:
             Invalid: it says nothing, or expires at no real time.
@@ -78,7 +75,7 @@ class Messages:
         """
         try:
             async with scope.change() as change:
-                sent, drafts = await self.write(change, caller, new, role=role)
+                sent, drafts = await self.write(change, caller, new)
                 await self._log.write(change.tx, drafts)
         except SentBefore as before:
             found = before.sent
@@ -92,9 +89,7 @@ class Messages:
             return sent
         return Sent(found, (await actions_store.of_messages(scope, [found.id])).get(found.id, []), False)
 
-    async def create_all(
-        self, scope: AppScope, caller: Caller, news: Sequence[NewMessage], *, role: str | None = None
-    ) -> None:
+    async def create_all(self, scope: AppScope, caller: Caller, news: Sequence[NewMessage]) -> None:
         """Send several messages in one change, or none of them.
 
         Raises:
@@ -103,12 +98,10 @@ class Messages:
         async with scope.change() as change:
             drafts: list[Draft] = []
             for new in news:
-                drafts += (await self.write(change, caller, new, role=role))[1]
+                drafts += (await self.write(change, caller, new))[1]
             await self._log.write(change.tx, drafts)
 
-    async def write(
-        self, change: Change, caller: Caller, new: NewMessage, *, role: str | None = None
-    ) -> tuple[Sent, list[Draft]]:
+    async def write(self, change: Change, caller: Caller, new: NewMessage) -> tuple[Sent, list[Draft]]:
         """The same as a part of somebody's change; publish the drafts as its last step.
 
         Raises:
@@ -124,7 +117,7 @@ class Messages:
                 change,
                 caller,
                 new.context_id,
-                sender=None if sender is None else Participant(sender, new.sender_role or role),
+                sender=None if sender is None else Participant(sender, new.sender_role),
                 target_id=new.target_id,
                 source=NewConversation(
                     source=new.source,
@@ -156,7 +149,7 @@ class Messages:
             await actions_store.add(change, actions)
         if conversation is not None:
             roles = message.details.notify_roles or conversation.notify_roles
-            await store.count_unread(change, message, roles)
+            await marks.count_unread(change, message, roles)
             await expiry.schedule(change, message)
             told = [("message", data)]
             told += [("message_action", one | {"object_type": "message_action"}) for one in shown]
@@ -246,7 +239,30 @@ class Messages:
 
     async def read_by(self, scope: AppScope, messages: Sequence[Message]) -> dict[str, list[str]]:
         """Who has read each message."""
-        return await store.read_by(scope, [one.id for one in messages])
+        return await marks.read_by(scope, [one.id for one in messages])
+
+    async def shown_urls(
+        self, scope: AppScope, caller: Caller, role: str | None, messages: Sequence[Message]
+    ) -> set[str]:
+        """Those messages, by id, of which the caller is shown the address of the notification.
+
+        Args:
+            scope: the app.
+            caller: who reads them.
+            role: of the caller, for messages outside any conversation.
+            messages: which.
+        """
+        kept = {one.conversation_id for one in messages if one.details.notification_url_roles}
+        roles: dict[str, str | None] = {"": role}
+        if kept and caller.user_id is not None:
+            roles |= await marks.roles(scope, caller.user_id, kept)
+        return {
+            one.id
+            for one in messages
+            if not (wanted := one.details.notification_url_roles)
+            or roles.get(one.conversation_id) in wanted
+            or caller.is_user(one.source_id)
+        }
 
     # --- changing ---------------------------------------------------------------------------------
 
@@ -288,7 +304,7 @@ class Messages:
                 msgspec.structs.replace(before, deleted_at=now, updated_at=now, updated_by=caller.user_id),
             )
             if before.conversation_id:
-                await store.shift_unread(change, before, -1)
+                await marks.shift_unread(change, before, -1)
             await self._rewritten(change, before)
 
     async def recover(self, scope: AppScope, caller: Caller, message_id: str) -> Message:
@@ -302,7 +318,7 @@ class Messages:
             )
             await store.put(change, after)
             if after.conversation_id:
-                await store.shift_unread(change, after, 1)
+                await marks.shift_unread(change, after, 1)
             await self._rewritten(change, after)
         return after
 

@@ -17,6 +17,7 @@ from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid, NotFound, TooMany, Unavailable
 from parley.base.times import from_ms, to_ms
 from parley.bus import Bus
+from parley.conversations.messages import marks
 from parley.conversations.messages import store as messages
 from parley.conversations.ports import TaskList
 from parley.conversations.settings import DIGEST, PROMPTS, DigestSettings, PromptSettings
@@ -251,7 +252,7 @@ class Digests:
         role: str | None,
     ) -> DigestMaterial:
         ids = [one.conversation.id for one in selected]
-        oldest = await messages.oldest_unread(scope, user_id, ids)
+        oldest = await marks.oldest_unread(scope, user_id, ids)
         last = await messages.last_of(scope, ids, scope.now())
         urgent = await self._tasks.urgent(scope, user_id, ids) if self._tasks else frozenset()
         entries = []

@@ -76,22 +76,24 @@ class Threads:
         caller: Caller,
         new: NewConversation,
         *,
-        role: str | None,
         announced: bool = True,
     ) -> Conversation:
         """A conversation of the caller, the participants, and the members of its group.
+
+        A member has the role that the participants name; without one, always the user's own.
 
         Raises:
             NotFound: no such group, or the caller is not in it.
             Invalid: more members than `MEMBERS_LIMIT`.
         """
         async with scope.change() as change:
-            people = {caller.user_id: Participant(caller.user_id, role)} if caller.user_id else {}
+            people = {caller.user_id: Participant(caller.user_id)} if caller.user_id else {}
             if new.group_id is not None:
                 for user_id in await groups.members_seen(change, new.group_id, caller.viewer):
                     people.setdefault(user_id, Participant(user_id))
             for one in new.participants:
-                people.setdefault(one.user_id, one)
+                if one.role is not None or one.user_id not in people:
+                    people[one.user_id] = one
             if len(people) > MEMBERS_LIMIT:
                 raise Invalid(f"A conversation has at most {MEMBERS_LIMIT} members.", field="participants")
             made = _conversation(new, None, scope.now(), caller.user_id)

@@ -245,7 +245,7 @@ async def test_actions_come_with_their_message(block: Block, context: str):
 
 
 async def test_an_address_for_some_roles_is_shown_to_them_alone(block: Block, say: Say, talk: Talk):
-    context = await talk("ada", "ben", "cem")
+    context = await talk("ada", "ben", "cem", "dan", roles={"dan": "manager"})
     block.person("ben", role="manager")
     sent = await say(
         "ada", context, "Look", notification_url="https://a.example/", notification_url_roles=["manager"]
@@ -253,11 +253,12 @@ async def test_an_address_for_some_roles_is_shown_to_them_alone(block: Block, sa
     path = f"/messages/{sent['unique_id']}"
     seen = {
         who: (await block.ask(who, "GET", path))["data"]["attributes"]["notification_url"]
-        for who in ("ada", "ben", "cem", None)
+        for who in ("ada", "ben", "cem", "dan", None)
     }
     assert seen == {
         "ada": "https://a.example/",
         "ben": "https://a.example/",
+        "dan": "https://a.example/",
         "cem": None,
         None: "https://a.example/",
     }

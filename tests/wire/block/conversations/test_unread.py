@@ -115,6 +115,22 @@ async def test_roles_of_a_message_go_before_those_of_the_conversation(block: Blo
     assert len(seen["data"]) == 2
 
 
+async def test_whoever_makes_a_conversation_may_say_their_own_role(block: Block, say: Say, talk: Talk):
+    context = await talk("ada", "ben", roles={"ada": "agent", "ben": "customer"})
+    await say(None, context, "For agents", notify_roles=["agent"])
+    assert [await count(block, who) for who in ("ada", "ben")] == [1, 0]
+
+
+async def test_a_role_of_the_token_counts_as_it_is_now(block: Block, say: Say, talk: Talk):
+    block.person("ada", role="agent")
+    context = await talk("ada", "ben")
+    block.person("ada", role="manager")
+    await block.ask("ada", "GET", "/users")
+    await say("ben", context, "For agents", notify_roles=["agent"])
+    await say("ben", context, "For managers", notify_roles=["manager"])
+    assert await count(block, "ada") == 1
+
+
 async def test_counts_stay_right_when_much_happens_at_once(block: Block, say: Say, talk: Talk):
     context = await talk("ada", "ben", "cem")
     sent = await asyncio.gather(*(say("ada", context, str(number)) for number in range(12)))

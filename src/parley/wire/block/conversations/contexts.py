@@ -80,7 +80,7 @@ async def create_context(call: Call, body: NewContextBody) -> Reply:
         metadata=small(body.metadata),
         payload=small(body.payload),
     )
-    made = await call.service(Threads).create(call.scope, who.caller, new, role=who.role, announced=False)
+    made = await call.service(Threads).create(call.scope, who.caller, new, announced=False)
     return Reply({"data": context_resource(made)})
 
 

@@ -97,8 +97,7 @@ async def list_drafts_of_context(call: Call, context: str, query: DraftsOfContex
 @routes.put("/draft_messages/{draft_id}/publish", scope=WRITE)
 async def publish_draft(call: Call, draft_id: str) -> Reply:
     """Send a draft of the caller's; it is archived then."""
-    who = asker(call)
-    return _one(await call.service(Drafts).publish(call.scope, who.caller, draft_id, role=who.role))
+    return _one(await call.service(Drafts).publish(call.scope, asker(call).caller, draft_id))
 
 
 def _resource(draft: DraftMessage) -> Resource:

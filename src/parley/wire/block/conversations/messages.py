@@ -68,7 +68,7 @@ async def create_message(call: Call, body: NewMessage) -> Reply:
     """Send a message; one that was sent under the same idempotency key comes back with 200."""
     who = asker(call)
     check_links(body)
-    sent = await call.service(Messages).create(call.scope, who.caller, body, role=who.role)
+    sent = await call.service(Messages).create(call.scope, who.caller, body)
     reply = await message_reply(call, who, sent.message, status=201 if sent.is_new else 200)
     status = "created" if sent.is_new else "duplicate"
     return Reply(reply.body, status=reply.status, headers={"x-idempotency-status": status})
@@ -150,7 +150,5 @@ async def list_deleted_messages(call: Call, query: PageQuery) -> Reply:
 async def batch_messages(call: Call, body: BatchBody) -> Reply:
     """Send many messages; one bad item does not stop the others."""
     who = asker(call)
-    outcome = await send_batch(
-        call.service(Messages), call.scope, who.caller, body.messages, check_links, role=who.role
-    )
+    outcome = await send_batch(call.service(Messages), call.scope, who.caller, body.messages, check_links)
     return one("message_batch", "batch", msgspec.to_builtins(outcome))

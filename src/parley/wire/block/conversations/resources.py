@@ -47,9 +47,11 @@ async def message_resources(
     service = call.service(Messages)
     actions = await service.actions(call.scope, messages)
     read_by = await service.read_by(call.scope, messages)
+    with_url = await service.shown_urls(call.scope, who.caller, who.role, messages)
     included = [action_resource(action) for some in actions.values() for action in some]
     return [
-        _message(who, one, actions.get(one.id, []), read_by.get(one.id, [])) for one in messages
+        _message(one, actions.get(one.id, []), read_by.get(one.id, []), with_url=one.id in with_url)
+        for one in messages
     ], included
 
 
@@ -65,12 +67,12 @@ async def message_reply(call: Call, who: Asker, message: Message, *, status: int
     return Reply({"data": resource, "included": included}, status=status)
 
 
-def _message(who: Asker, one: Message, actions: Sequence[Action], read_by: Sequence[str]) -> Resource:
+def _message(one: Message, actions: Sequence[Action], read_by: Sequence[str], *, with_url: bool) -> Resource:
     linked = [{"type": "MessageAction", "id": action.id} for action in actions]
     return Resource(
         one.id,
         "Message",
-        views.message(one, with_url=views.sees_url(one, who.caller, who.role), read_by=read_by),
+        views.message(one, with_url=with_url, read_by=read_by),
         {"message_actions": {"data": linked}},
     )
 

@@ -128,7 +128,7 @@ async def list_keys(call: Call) -> Reply:
 async def create_conversation(call: Call, body: ConversationBody) -> Reply:
     """Make a conversation of the caller and the participants."""
     who = asker(call)
-    made = await call.service(Threads).create(call.scope, who.caller, body.new(), role=who.role)
+    made = await call.service(Threads).create(call.scope, who.caller, body.new())
     return await _reply(call, who, made)
 
 
@@ -196,7 +196,7 @@ async def send_into_conversation(call: Call, context: str, body: NewMessage) -> 
     check_links(body)
     await call.service(Threads).seen(call.scope, who.caller, context)
     new = msgspec.structs.replace(body, context_id=context)
-    sent = await call.service(Messages).create(call.scope, who.caller, new, role=who.role)
+    sent = await call.service(Messages).create(call.scope, who.caller, new)
     reply = await message_reply(call, who, sent.message, status=201 if sent.is_new else 200)
     status = "created" if sent.is_new else "duplicate"
     return Reply(reply.body, status=reply.status, headers={"x-idempotency-status": status})
