@@ -12,10 +12,12 @@ import pytest_asyncio
 
 from parley.accounts.app_settings import AppSettings
 from parley.accounts.scope import AppScope
+from parley.base.clock import ManualClock
 from parley.base.errors import TooMany, Unavailable
+from parley.base.paging import PageRequest
 from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
-from parley.conversations.messages.model import NewMessage
+from parley.conversations.messages.model import MessageChange, NewMessage
 from parley.conversations.messages.service import Messages
 from parley.conversations.settings import AiSettings
 from parley.conversations.summaries import service
@@ -23,9 +25,10 @@ from parley.conversations.summaries.engines import Writers
 from parley.conversations.summaries.service import Summaries
 from parley.conversations.threads.model import NewConversation
 from parley.conversations.threads.service import Threads
-from parley.insight.ports import Capabilities, Completion, Prompt, TextEngine
+from parley.insight.ports import Capabilities, Completion, Prompt, SummaryMaterial, TextEngine
 from parley.people.model import Caller
 from parley.people.service import People
+from parley.store.listing import NEWEST_FIRST
 from tests.waiting import until
 
 ADA = Caller("ada", is_server=False)
@@ -38,17 +41,21 @@ class SlowEngine:
     capabilities = Capabilities(structured_output=True, is_model=True)
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.prompts: list[Prompt] = []
         self.free = asyncio.Event()
 
     def engine(self, settings: AiSettings) -> TextEngine:
         return self
 
+    @property
+    def asked(self) -> int:
+        return len(self.prompts)
+
     async def register(self, user_id: str) -> None:
         pass
 
     async def complete(self, prompt: Prompt) -> Completion:
-        self.asked += 1
+        self.prompts.append(prompt)
         await self.free.wait()
         answer = {"categories": [], "action_items": [], "key_decisions": [], "sentiment": "neutral"}
         return Completion(json.dumps({**answer, "overall_summary": f"Summary {self.asked}"}), 1)
@@ -140,6 +147,24 @@ async def test_what_is_said_meanwhile_makes_the_summary_stale_at_once(servers: S
     await asked
     after = await servers.one.summary(app_scope, ADA, servers.conversation)
     assert (after.status, after.is_cached) == ("stale", True)
+
+
+async def test_what_is_changed_meanwhile_is_read_again(
+    servers: Servers, app_scope: AppScope, clock: ManualClock
+):
+    asked = asyncio.create_task(servers.one.summary(app_scope, ADA, servers.conversation))
+    await servers.was_asked()
+    (said,) = (await servers.messages.page(app_scope, ADA, PageRequest(1, 5), NEWEST_FIRST)).rows
+    clock.advance(1)
+    await servers.messages.change(app_scope, ADA, said.id, MessageChange(content="Goodbye"))
+    servers.engine.free.set()
+    await asked
+    clock.advance(61)
+    after = await servers.one.summary(app_scope, ADA, servers.conversation)
+    assert (after.status, after.is_cached) == ("completed", False)
+    material = servers.engine.prompts[-1].material
+    assert isinstance(material, SummaryMaterial)
+    assert ([one.text for one in material.messages], material.previous) == (["Goodbye"], None)
 
 
 async def test_a_server_that_stops_tells_those_who_wait(servers: Servers, app_scope: AppScope):

@@ -110,6 +110,19 @@ _STATS = Query(
         func.count(), func.count(func.distinct(c.source_id)), func.min(c.created_at), func.max(c.created_at)
     ).where(_OF_APP, c.conversation_id == bindparam("conversation_id"), _LIVING)
 )
+_CHANGED = Query(
+    select(c.number)
+    .where(
+        _OF_APP,
+        c.conversation_id == bindparam("conversation_id"),
+        c.number <= bindparam("upto"),
+        or_(
+            and_(c.updated_at >= bindparam("since"), c.updated_at > c.created_at),
+            and_(c.expires_at > bindparam("since"), c.expires_at <= bindparam("now")),
+        ),
+    )
+    .limit(1)
+)
 _LAST = Query(
     select(*_map.columns).where(
         _OF_APP,
@@ -201,6 +214,16 @@ async def counted(reader: Reader, conversation_id: str, now: datetime) -> Counte
     assert row is not None
     first, last = (None if at is None else from_ms(at) for at in row[2:4])
     return Counted(row[0], row[1], first, last)
+
+
+async def were_changed(
+    reader: Reader, conversation_id: str, upto: int, since: datetime, now: datetime
+) -> bool:
+    """Whether any message up to a number was changed or taken away, or has expired, in that time."""
+    row = await reader.one(
+        _CHANGED, conversation_id=conversation_id, upto=upto, since=to_ms(since), now=to_ms(now)
+    )
+    return row is not None
 
 
 async def last_of(reader: Reader, conversation_ids: Iterable[str], now: datetime) -> dict[str, Message]:

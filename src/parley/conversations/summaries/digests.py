@@ -51,7 +51,6 @@ from parley.insight.digest import (
     make_digest,
     to_warm,
 )
-from parley.insight.model import EMPTY
 from parley.insight.ports import DigestEntry, DigestMaterial, EngineError
 from parley.people.model import Caller
 
@@ -258,13 +257,14 @@ class Digests:
         entries = []
         for seen in selected:
             one = seen.conversation
-            summary, message = known.get(one.id), last.get(one.id)
+            kept, message = known.get(one.id), last.get(one.id)
+            summary = None if kept is None else kept.content.summary
             entries.append(
                 DigestEntry(
                     conversation_id=one.id,
                     title=one.name or one.reference or "",
                     role=seen.role or role or "",
-                    summary=None if summary is None else summary.content.summary,
+                    summary=summary if summary is not None and summary.overall_summary else None,
                     unread=seen.unread_count,
                     oldest_unread_at=oldest.get(one.id),
                     last_message_at=one.last_message_at,
@@ -320,7 +320,7 @@ def _chosen(made: Summarised) -> ChosenItem:
     return ChosenItem(
         conversation_id=made.conversation.id,
         status=made.status,
-        summary=content.summary if content else (EMPTY if made.status == "completed" else None),
+        summary=content.summary if content else None,
         message_count=content.stats.total_messages if content else 0,
         from_cache=made.is_cached,
     )

@@ -48,7 +48,7 @@ class Summarised(NamedTuple):
     prompt_id: str
     status: SummaryState
     summary: Summary | None
-    """None: `pending`, or the conversation is empty (`completed`)."""
+    """None: `pending`."""
     is_cached: bool
     retry_after_s: float | None = None
     """Until a newer one may be had, when this one is stale because of the limit."""

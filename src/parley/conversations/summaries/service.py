@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from parley.accounts.app_settings import AppSettings
@@ -27,12 +29,13 @@ from parley.conversations.settings import PROMPTS, PromptSettings
 from parley.conversations.summaries import store
 from parley.conversations.summaries.engines import Writers
 from parley.conversations.summaries.model import PROMPT_ID, Summarised, Summary, SummaryBody
+from parley.conversations.threads import store as threads
 from parley.conversations.threads.model import Conversation
 from parley.conversations.threads.service import Threads
 from parley.insight import prompts
 from parley.insight.digest import SummaryState
+from parley.insight.model import EMPTY, stats
 from parley.insight.model import Message as Said
-from parley.insight.model import stats
 from parley.insight.ports import EngineError, SummaryMaterial
 from parley.insight.summary import summarize
 from parley.people.model import Caller
@@ -116,8 +119,8 @@ class Summaries:
         cached = await store.get(scope, conversation.id, prompt_id)
         if is_fresh(cached, conversation):
             return Summarised(conversation, prompt_id, "completed", cached, True)
-        if cached is None and not (await messages.counted(scope, conversation.id, scope.now())).messages:
-            return Summarised(conversation, prompt_id, "completed", None, False)
+        if not (await messages.counted(scope, conversation.id, scope.now())).messages:
+            return await self._of_nothing(scope, conversation, prompt_id, cached)
         key = (scope.app_id, conversation.id, prompt_id)
         running = self._running.get(key)
         if running is None:
@@ -133,6 +136,27 @@ class Summaries:
 
             running.add_done_callback(done)
         return await self._await(conversation, prompt_id, cached, running)
+
+    async def _of_nothing(
+        self, scope: AppScope, conversation: Conversation, prompt_id: str, cached: Summary | None
+    ) -> Summarised:
+        """An empty one, for which no engine is asked: also when everything was taken away a moment ago."""
+        now = scope.now()
+        empty = Summary(
+            conversation_id=conversation.id,
+            prompt_id=prompt_id,
+            id=cached.id if cached else new_uuid(),
+            content=SummaryBody(summary=EMPTY, stats=stats(0, 0, None, None)),
+            revision=conversation.revision,
+            last_number=0,
+            last_message_id=None,
+            must_rebuild=False,
+            tokens_used=0,
+            engine="",
+            generated_at=now,
+        )
+        await _keep(scope, empty, now)
+        return Summarised(conversation, prompt_id, "completed", empty, False)
 
     async def cached(self, scope: AppScope, conversation: Conversation) -> Summarised | None:
         """The last summary, fresh or not; None when there is none. Nothing is made."""
@@ -211,18 +235,21 @@ class Summaries:
         cached: Summary | None,
         role: str | None,
     ) -> Summary:
-        previous = None if cached is None or cached.must_rebuild else cached
+        is_kept = cached is not None and not cached.must_rebuild and cached.last_number > 0
+        previous = cached if is_kept else None
         now = scope.now()
         said = await messages.after(
             scope, conversation.id, previous.last_number if previous else 0, now, MATERIAL_LIMIT
         )
         numbers = await messages.counted(scope, conversation.id, now)
+        names = await threads.names(scope, {one.source_id for one in said if one.source_id})
         texts = (await self._settings.get(scope, PROMPTS, PromptSettings)).conversation_summary
         try:
             made = await summarize(
                 await self._writers.of(scope, caller.user_id),
                 SummaryMaterial(
-                    tuple(_said(one) for one in said), previous.content.summary if previous else None
+                    tuple(_said(one, names) for one in said),
+                    previous.content.summary if previous else None,
                 ),
                 user_id=caller.user_id or "server",
                 user_role=role or "",
@@ -250,8 +277,7 @@ class Summaries:
             engine=made.engine,
             generated_at=scope.now(),
         )
-        async with scope.change() as change:
-            await store.put(change, summary)
+        await _keep(scope, summary, now)
         if self._tasks is not None and caller.user_id is not None and made.value.action_items:
             await self._tasks.found(
                 scope, conversation.id, caller.user_id, made.value.action_items, summary.id
@@ -269,6 +295,19 @@ class Summaries:
                 return left.total_seconds()
         await self._bus.put(key, str(now_ms).encode(), WINDOW)
         return None
+
+
+async def _keep(scope: AppScope, summary: Summary, since: datetime) -> None:
+    """Store a summary of what was there at a time.
+
+    What was changed or taken away since is in it as it was before: all is read again next time.
+    """
+    async with scope.change() as change:
+        await threads.lock(change, summary.conversation_id)
+        is_old = await messages.were_changed(
+            change, summary.conversation_id, summary.last_number, since, scope.now()
+        )
+        await store.put(change, msgspec.structs.replace(summary, must_rebuild=is_old))
 
 
 def is_fresh(summary: Summary | None, conversation: Conversation) -> bool:
@@ -296,12 +335,12 @@ def _window(scope: AppScope, conversation: Conversation) -> str:
     return f"summary-window:{scope.app_id}/{conversation.id}"
 
 
-def _said(message: Message) -> Said:
-    author = message.source_id or ""
+def _said(message: Message, names: Mapping[str, str]) -> Said:
+    author, details = message.source_id or "", message.details
     return Said(
         id=message.id,
         author_id=author,
-        author=message.details.source_alias or message.details.source or author or "server",
+        author=details.source_alias or names.get(author) or details.source or author or "server",
         text=message.content or "",
         sent_at=message.created_at,
     )

@@ -154,6 +154,11 @@ _MEMBERS = Query(
     .order_by(m.conversation_id, m.joined_at, m.user_id)
 )
 _KNOWN_USERS = Query(select(u.id).where(u.app_id == bindparam("app_id"), in_list(u.id, "ids")))
+_NAMES = Query(
+    select(u.id, func.coalesce(u.name, u.username)).where(
+        u.app_id == bindparam("app_id"), in_list(u.id, "ids")
+    )
+)
 _USER = Query(
     select(u.name, u.role_name).where(u.app_id == bindparam("app_id"), u.id == bindparam("user_id"))
 )
@@ -335,6 +340,11 @@ async def members(reader: Reader, ids: Iterable[str]) -> dict[str, list[str]]:
 async def known_users(reader: Reader, ids: Iterable[str]) -> set[str]:
     """Which of them are users of the app."""
     return {row[0] for row in await reader.all(_KNOWN_USERS, ids=json_list(ids))}
+
+
+async def names(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
+    """Names of those users who have one."""
+    return {row[0]: row[1] for row in await reader.all(_NAMES, ids=json_list(ids)) if row[1]}
 
 
 async def name_and_role(reader: Reader, user_id: str) -> tuple[str | None, str | None]:

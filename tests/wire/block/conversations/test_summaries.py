@@ -125,6 +125,29 @@ async def test_an_empty_conversation_needs_no_engine(
     assert (await summarise(new_uuid(), status=404))["code"] == "not_found"
 
 
+async def test_what_was_taken_back_is_not_told_any_more(
+    block: Block, say: Say, talk: Talk, summarise: Summarise, scribe: Scribe
+):
+    context = await talk("ada")
+    said = await say("ada", context, "A secret")
+    await summarise(context)
+    await block.ask("ada", "DELETE", f"/messages/{said['unique_id']}", status=204)
+    assert (await summarise(context))["overall_summary"] == ""
+    assert len(scribe.prompts) == 1
+
+
+async def test_authors_have_names(block: Block, say: Say, talk: Talk, summarise: Summarise, scribe: Scribe):
+    context = await talk("ada", "ben")
+    await block.ask("ben", "GET", "/users")
+    await say("ada", context, "Hello")
+    await say("ben", context, "Hi", source_alias="Benny")
+    await say(None, context, "Welcome", source_id="unknown-7")
+    await summarise(context)
+    material = scribe.prompts[-1].material
+    assert isinstance(material, SummaryMaterial)
+    assert [one.author for one in material.messages] == ["ada", "Benny", "unknown-7"]
+
+
 async def test_a_fresh_summary_is_not_made_again(
     say: Say, talk: Talk, summarise: Summarise, scribe: Scribe, clock
 ):
@@ -392,6 +415,16 @@ async def test_a_digest_follows_the_settings_and_filters(block: Block, say: Say,
     assert (await digest(block))["conversations_found"] == 1
     path = f"/users/{block.person('ben').id}/conversations/summary"
     await block.ask("ben", "GET", path, params={"custom[a-b]": "x"}, status=422)
+
+
+async def test_a_conversation_without_messages_keeps_no_digest_waiting(block: Block, say: Say, talk: Talk):
+    async with block.scope.change() as change:
+        await app_settings.write(change, DIGEST, DigestSettings(unread_only=False))
+    await talk("ada", "ben")
+    await say("ada", await talk("ada", "ben"), "Hello")
+    found = await digest(block)
+    assert (found["conversations_found"], found["meta"]["cache_status"]) == (2, "fresh")
+    assert (await digest(block))["meta"]["cache_status"] == "cached"
 
 
 async def test_an_empty_digest_asks_nobody(block: Block, scribe: Scribe):

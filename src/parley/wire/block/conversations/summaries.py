@@ -123,7 +123,7 @@ def _attributes(found: Summarised) -> dict[str, Any]:
         "prompt_id": found.prompt_id,
         "last_processed_message_id": kept.last_message_id if kept else None,
         "tokens_used": kept.tokens_used if kept else 0,
-        "engine": kept.engine if kept else None,
+        "engine": (kept.engine or None) if kept else None,
     }
 
 
