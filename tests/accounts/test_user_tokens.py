@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,6 +17,7 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from parley.accounts import key_sets
 from parley.accounts.app_settings import AppSettings, write
 from parley.accounts.keys import create_keys
 from parley.accounts.model import Environment
@@ -230,8 +232,67 @@ async def test_a_document_that_cannot_be_read_refuses(issuer: Issuer) -> None:
     async def huge(_: web.Request) -> web.StreamResponse:
         return web.json_response({"keys": [], "x": "y" * 300_000})
 
-    for respond in (status(500), status(302, {"Location": "/"}), nonsense, huge):
+    async def list_of_keys(_: web.Request) -> web.StreamResponse:
+        return web.json_response([jwk(key)])
+
+    async def strange_keys(_: web.Request) -> web.StreamResponse:
+        odd: list[dict[str, Any]] = [
+            {},
+            {"kty": 7},
+            {"kty": "EC", "crv": [], "x": 1},
+            {"kty": "RSA", "n": {}},
+        ]
+        return web.json_response({"keys": odd})
+
+    async def deep(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b'{"keys":' + b"[" * 50_000, content_type="application/json")
+
+    moved = status(302, {"Location": "/"})
+    for respond in (status(500), moved, nonsense, huge, list_of_keys, strange_keys, deep):
         issuer.customer.script.append(respond)
         with pytest.raises(InvalidToken):
             await issuer.user(token)
     assert (await issuer.user(token)).id == "ada"  # a failure is not kept
+
+
+async def test_a_new_key_is_found_soon_and_nobody_asks_all_the_time(issuer: Issuer) -> None:
+    old, new = ec_key(), ec_key()
+    await issuer.publish(jwk(old, "old"))
+    assert await issuer.user(jwt.encode(issuer.claims(), old, "ES256", headers={"kid": "old"}))
+    await issuer.publish(jwk(old, "old"), jwk(new, "new"))
+    for _ in range(3):
+        with pytest.raises(InvalidToken):
+            await issuer.user(jwt.encode(issuer.claims(), new, "ES256", headers={"kid": "new"}))
+    issuer.clock.advance(key_sets.AGAIN_S)
+    assert await issuer.user(jwt.encode(issuer.claims(), new, "ES256", headers={"kid": "new"}))
+    assert len(issuer.customer.received) == 2
+
+
+async def test_a_document_that_is_away_takes_no_known_key_with_it(issuer: Issuer) -> None:
+    key = ec_key()
+    await issuer.publish(jwk(key, "k"))
+    assert await issuer.user(jwt.encode(issuer.claims(), key, "ES256", headers={"kid": "k"}))
+    issuer.customer.respond = status(500)
+    issuer.clock.advance(key_sets.AGAIN_S)
+    with pytest.raises(InvalidToken):
+        await issuer.user(jwt.encode(issuer.claims(), key, "ES256", headers={"kid": "unknown"}))
+    token = jwt.encode(issuer.claims(exp=2_000_000_000), key, "ES256", headers={"kid": "k"})
+    assert await issuer.user(token)
+    issuer.clock.advance(key_sets.KEPT_S)
+    with pytest.raises(InvalidToken):
+        await issuer.user(token)
+
+
+async def test_those_who_come_at_once_ask_once(issuer: Issuer) -> None:
+    key = ec_key()
+    await issuer.publish(jwk(key))
+    token = jwt.encode(issuer.claims(), key, "ES256")
+    users = await asyncio.gather(*(issuer.user(token) for _ in range(20)))
+    assert {user.id for user in users} == {"ada"}
+    assert len(issuer.customer.received) == 1
+    issuer.customer.respond = status(500)
+    issuer.clock.advance(key_sets.KEPT_S)
+    token = jwt.encode(issuer.claims(), key, "ES256")
+    failed = await asyncio.gather(*(issuer.user(token) for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(each, InvalidToken) for each in failed)
+    assert len(issuer.customer.received) == 2

@@ -14,6 +14,7 @@ import jwt
 import msgspec
 
 from parley.accounts.app_settings import AppSettings
+from parley.accounts.key_sets import KeySets
 from parley.accounts.keys import named_signing_keys
 from parley.accounts.scope import AppScope
 from parley.base.clock import Clock
@@ -36,9 +37,6 @@ DEFAULT_SCOPES = frozenset(
 )
 _CLOCKS_DIFFER_S = 60
 """Ours and that of whoever signs: a token may begin so much later than now."""
-_JWKS_KEPT_S = 600.0
-_JWKS_TIMEOUT_S = 5.0
-_JWKS_LIMIT_BYTES = 256 << 10
 _SIGNED_BY_PAIR = ("RS256", "ES256")
 
 
@@ -74,9 +72,8 @@ class UserTokens:
 
     def __init__(self, settings: AppSettings, http: Http, clock: Clock) -> None:
         self._settings = settings
-        self._http = http
+        self._key_sets = KeySets(http, clock)
         self._clock = clock
-        self._jwks: dict[str, tuple[float, jwt.PyJWKSet]] = {}
 
     async def verify(
         self, scope: AppScope, token: str, *, remembered: Mapping[CredentialId, bytes] | None = None
@@ -115,9 +112,7 @@ class UserTokens:
             raise InvalidToken("This app has no JWKS address to check such a token with.")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-            keys = (await self._keys_at(url)).keys
-            chosen = [key for key in keys if key.key_id == kid] if kid else list(keys)
-            for key in chosen:
+            for key in await self._key_sets.keys(url, kid):
                 try:
                     return _decode(token, key.key, algorithm)
                 except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
@@ -125,26 +120,6 @@ class UserTokens:
         except (jwt.PyJWTError, ValueError, ParleyError) as refused:
             raise InvalidToken("The user token cannot be checked with the app's JWKS.") from refused
         raise InvalidToken("The user token is not signed with a key of the app's JWKS.")
-
-    async def _keys_at(self, url: str) -> jwt.PyJWKSet:
-        known = self._jwks.get(url)
-        now = self._clock.monotonic()
-        if known is not None and known[0] > now:
-            return known[1]
-        answer = await self._http.request(
-            "GET",
-            url,
-            headers={"Accept": "application/json"},
-            timeout_s=_JWKS_TIMEOUT_S,
-            max_body_bytes=_JWKS_LIMIT_BYTES,
-        )
-        if answer.status != 200 or not answer.is_complete:
-            raise InvalidToken("The app's JWKS cannot be read.")
-        keys = jwt.PyJWKSet.from_json(answer.body.decode())
-        if len(self._jwks) >= 1_000:
-            self._jwks.clear()
-        self._jwks[url] = (now + _JWKS_KEPT_S, keys)
-        return keys
 
     def _user(self, claims: dict[str, Any], signed_by: CredentialId | None) -> User:
         user_id = next(
