@@ -191,9 +191,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_recording_tracks_recording", "recording_tracks", ["recording_id", "started_at"], unique=False
     )
-    op.drop_table("search_index_data")
-    op.drop_table("search_index_content")
-    op.drop_table("search_index_config")
-    op.drop_table("search_index_idx")
-    op.drop_table("search_index")
     op.drop_table("search_progress")
