@@ -191,4 +191,3 @@ def upgrade() -> None:
     op.create_index(
         "ix_recording_tracks_recording", "recording_tracks", ["recording_id", "started_at"], unique=False
     )
-    op.drop_table("search_progress")
