@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.scenarios.block_app import App, asked, served_apps
 from tests.waiting import until
 from tests.webhooks.receiver import Receiver, receiver, status
-from tests.wire.block.socket.serving import Refused
+from tests.wire.block.socket.serving import Client, Refused
 
 WEBHOOKS = "/v1/realtime/webhooks"
 WAIT_S = 60.0
@@ -113,6 +113,18 @@ async def subscribing(app: App, who: str, channel: str) -> dict[str, Any] | str:
         except Refused as refused:
             return refused.code
         return result
+
+
+async def subscribed(client: Client, channel: str) -> None:
+    """Subscribe; on a machine so busy that an answer took more than 5 s, once more."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            await asked(client, "subscribe", channel=channel)
+        except Refused:
+            assert time.monotonic() < end, f"{channel} was never opened"
+        else:
+            return
 
 
 def inward_name() -> str:
@@ -271,9 +283,10 @@ async def test_the_customers_server_opens_channels(trusting: App, customer: Rece
     assert len({one["socket_id"] for one in decides.asked}) == len(channels)
 
     async with trusting.socket("ada") as client, trusting.socket("ben") as other:
-        await asked(client, "subscribe", channel="private:team:allowed")
-        await asked(other, "subscribe", channel="private:team:allowed")
-        assert decides.asked[-2]["socket_id"] == client.welcome["socket_id"]
+        await subscribed(client, "private:team:allowed")
+        await subscribed(other, "private:team:allowed")
+        asking = {one["socket_id"] for one in decides.asked if one["channel_name"] == "private:team:allowed"}
+        assert asking == {client.welcome["socket_id"], other.welcome["socket_id"]}
         await asked(client, "publish", channel="private:team:allowed", data={"text": "inside"})
         heard = other.frames
         await until(
@@ -281,7 +294,7 @@ async def test_the_customers_server_opens_channels(trusting: App, customer: Rece
         )
         assert (await other.until(type="message"))["data"] == {"text": "inside"}
 
-        await asked(client, "subscribe", channel="presence:team:allowed")
+        await subscribed(client, "presence:team:allowed")
         path = "/v1/realtime/channels/presence:team:allowed/presence"
         members = (await trusting.ask(None, "GET", path))["data"]
         assert [one["attributes"]["user_id"] for one in members] == [ada]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from parley.base.errors import Invalid
 from parley.conversations.settings import AiSettings
 from parley.insight.engines.extractive import ExtractiveEngine
 from parley.insight.engines.openai import OpenAiEngine
@@ -33,6 +34,9 @@ class ConfiguredEngines:
             url: the operator's chat-completions endpoint, for apps that name none.
             model: of it.
             api_key: for `url` alone; no other address gets it.
+
+        Raises:
+            Invalid: the operator's endpoint cannot be one.
         """
         self._http = http
         self._operator_http = operator_http or http
@@ -41,6 +45,14 @@ class ConfiguredEngines:
         self._api_key = api_key
         self._offline = ExtractiveEngine()
         self._made: OrderedDict[AiSettings, OpenAiEngine] = OrderedDict()
+        if url:
+            try:
+                self._chat(AiSettings(provider="http", model=model or "of the app"))
+            except Invalid as wrong:
+                option = {"api_key": "key"}.get(wrong.field or "url", wrong.field or "url")
+                raise Invalid(f"--ai-{option}: {wrong.message}", field=f"ai_{option}") from wrong
+        elif model or api_key:
+            raise Invalid("A text engine's model and key need its address: --ai-url.", field="ai_url")
 
     def engine(self, settings: AiSettings) -> TextEngine:
         """See `Engines.engine`."""
