@@ -27,8 +27,24 @@ from tests.accounts.tenants import add_app
 from tests.services import PostgresServer, postgres_server
 from tests.store.databases import AnyDatabase, PostgresTemplate, SqliteTemplate, connected, running
 
+HERE = Path(__file__).parent
 MASTER_KEY = bytes(range(32))
 """Of `vault`."""
+WHOLE_PROCESSES = ("clients", "faults", "scenarios")
+"""Folders whose tests start servers and clients as processes of their own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Repeat once what depends on several processes getting their share of the machine; nothing else.
+
+    The summary lists what was repeated; `-p no:rerunfailures` repeats nothing.
+    """
+    if not config.pluginmanager.hasplugin("rerunfailures"):
+        return
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0] if HERE in item.path.parents else ""
+        if folder in WHOLE_PROCESSES or item.get_closest_marker("faults") is not None:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
