@@ -119,7 +119,7 @@ async def connect(house: House, live: LiveMeeting, meeting: Meeting) -> Silent:
     person, _ = await house.invite(meeting)
     participant, preset, _ = await get_participant_with_preset(house.app, person.id)
     link = Silent()
-    house.registry.hold(live).connect(participant, preset, PeerId(new_uuid()), link, new_uuid())
+    house.registry.hold(live).connections.connect(participant, preset, PeerId(new_uuid()), link, new_uuid())
     return link
 
 

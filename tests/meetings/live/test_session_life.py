@@ -24,7 +24,7 @@ SERVICE = {"hidden_participant": True, "recorder_type": "RECORDER"}
 
 @pytest.fixture(autouse=True)
 def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parley.meetings.live.meeting.FAREWELL_S", 0.05)
+    monkeypatch.setattr("parley.meetings.live.connections.FAREWELL_S", 0.05)
 
 
 def running(house: House, meeting: Meeting) -> LiveMeeting:
@@ -48,7 +48,14 @@ def end_soon(house: House, meeting: Meeting) -> None:
 
 
 async def left(house: House, count: int) -> None:
-    await until(lambda: "" if len(house.events(ParticipantLeft)) == count else f"not {count} left yet")
+    """Wait until so many have left, and the meeting in memory has taken it up too."""
+
+    def missing() -> str:
+        if any(live._lifecycle.locked() for live in house.registry.running()):
+            return "somebody is leaving"
+        return "" if len(house.events(ParticipantLeft)) == count else f"not {count} left yet"
+
+    await until(missing)
 
 
 async def test_the_first_join_starts_a_session_and_the_second_does_not(
@@ -145,13 +152,15 @@ async def test_somebody_who_comes_back_in_time_keeps_the_session(house: House, m
     await peer.close()
     await left(house, 1)
     live = running(house, meeting)
-    await until(lambda: "" if live._idle is not None else "the session does not know that it is idle")
-    assert live._idle is not None
-    assert live._idle.when() - asyncio.get_running_loop().time() == pytest.approx(60, abs=5)
+    await until(
+        lambda: "" if live.idling._ending is not None else "the session does not know that it is idle"
+    )
+    assert live.idling._ending is not None
+    assert live.idling._ending.when() - asyncio.get_running_loop().time() == pytest.approx(60, abs=5)
 
     await house.guest(meeting)
 
-    assert live._idle is None
+    assert live.idling._ending is None
     assert session_of(house, meeting).id == before.id
     assert session_of(house, meeting).idle_since is None
     assert len(house.events(MeetingStarted)) == 1
@@ -218,7 +227,7 @@ async def test_peers_that_come_back_after_a_restart_never_left(house: House, mee
 
         end_soon(again, meeting)
         live = running(again, meeting)
-        await live._give_up_lost()
+        await live.idling._give_up()
         (gone,) = again.events(ParticipantLeft)
         assert gone.peer_id == two.id
         assert gone.left_at == before.started_at  # when the old server was last known to be alive
@@ -306,5 +315,5 @@ async def test_somebody_kicked_during_a_handshake_is_not_let_in(house: House, me
     assert peer.link is not None
     live.remove(peer)
     with pytest.raises(NotAllowed, match="removed from this meeting"):
-        live.connect(peer.participant, peer.preset, peer.id, peer.link, "another socket")
+        live.connections.connect(peer.participant, peer.preset, peer.id, peer.link, "another socket")
     await left(house, 1)

@@ -101,7 +101,7 @@ class Api:
         """Let a participant enter a meeting, or one of its rooms, over a connection of its own."""
         participant, preset, _ = await get_participant_with_preset(self.scope, ParticipantId(participant_id))
         live = await self.registry.open(self.scope, MeetingId(meeting_id))
-        peer = live.connect(participant, preset, PeerId(new_uuid()), Silent(), new_uuid())
+        peer = live.connections.connect(participant, preset, PeerId(new_uuid()), Silent(), new_uuid())
         assert await live.join(peer, name)
         return peer
 

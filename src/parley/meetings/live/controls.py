@@ -115,11 +115,11 @@ class Controls:
         for participant_id, patch in changes.items():  # all of them, or none
             self._patched_peers(participant_id, patch)
         for participant_id, patch in changes.items():
-            role = self._live.role_of(participant_id)
+            role = self._live.roles.of(participant_id)
             merged = merge(role.permission_changes, dict(patch))
             effective = self._patched_peers(participant_id, patch)
             now = self._live.scope.now()
-            await self._live.put_role(
+            await self._live.roles.put(
                 msgspec.structs.replace(role, permission_changes=merged, updated_at=now)
             )
             for peer, permissions in effective.items():
@@ -136,7 +136,7 @@ class Controls:
         peers = self._live.peers_of([participant_id])
         if not peers:
             raise NotFound("No such participant in this session.")
-        merged = merge(self._live.role_of(participant_id).permission_changes, dict(patch))
+        merged = merge(self._live.roles.of(participant_id).permission_changes, dict(patch))
         try:
             return {peer: patched(peer.preset.permissions, merged) for peer in peers}
         except msgspec.ValidationError as error:

@@ -29,7 +29,7 @@ class Lobby:
         kind = peer.permissions.waiting_room_type
         if peer.id in self._live.record.lost:
             return False  # it was inside before the server restarted
-        if kind == "SKIP" or self._live.role_of(peer.participant.id).is_admitted:
+        if kind == "SKIP" or self._live.roles.of(peer.participant.id).is_admitted:
             return False
         if kind == "ON_PRIVILEGED_USER_ENTRY":
             return not any(other.is_privileged for other in self._live.joined())
@@ -72,9 +72,9 @@ class Lobby:
         host.require(host.is_privileged, "admit people from the waiting room")
         wanted = set(participant_ids)
         for peer in [p for p in self.waiting() if p.participant.id in wanted]:
-            role = self._live.role_of(peer.participant.id)
+            role = self._live.roles.of(peer.participant.id)
             role = msgspec.structs.replace(role, is_admitted=True, updated_at=self._live.scope.now())
-            await self._live.put_role(role)
+            await self._live.roles.put(role)
             if peer.state is PeerState.WAITING:
                 self._admit(peer)
         self.changed()

@@ -11,22 +11,25 @@ import structlog
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotAllowed, StateForbids
-from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId
+from parley.base.ids import MeetingId, PeerId
 from parley.base.tasks import cancel_and_wait
 from parley.base.text import clean_line
 from parley.media.pool import MediaPool
 from parley.meetings.live import store
 from parley.meetings.live.breakout import Breakout
 from parley.meetings.live.chat import Chat
+from parley.meetings.live.connections import MOVED, Connections
 from parley.meetings.live.controls import Controls
+from parley.meetings.live.idling import Idling
 from parley.meetings.live.lobby import Lobby
 from parley.meetings.live.media import Media
 from parley.meetings.live.notices import Kicked, MediaJoined, Notice, PeerJoined, PeerLeft, SessionEnded
-from parley.meetings.live.peer import Link, LivePeer, PeerState, patched
+from parley.meetings.live.peer import LivePeer, PeerState
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
 from parley.meetings.live.publishing import Publishing
 from parley.meetings.live.record import SessionRecord
+from parley.meetings.live.roles import Roles
 from parley.meetings.live.stage import StageManager
 from parley.meetings.live.values import SharedValues
 from parley.meetings.live.watching import Watching
@@ -35,25 +38,15 @@ from parley.meetings.model import (
     LeaveReason,
     Meeting,
     MeetingStatus,
-    Participant,
     Session,
-    SessionRole,
     StageState,
 )
-from parley.meetings.presets import Preset
 from parley.meetings.service import get_meeting
 from parley.stream.closing import Close
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 20.0
-"""How long a peer whose connection broke stays; a Wi-Fi to cellular switch takes up to 15 s."""
 NAME_LIMIT = 256
-FAREWELL_S = 1.5
-"""Between telling a peer that it has to go and closing its socket; it normally closes first."""
-
-MOVED = "the meeting moved to another server"
-REMOVED = "You were removed from this meeting; load the page again to come back."
 
 
 class LiveMeeting:
@@ -68,7 +61,9 @@ class LiveMeeting:
         self.family = family
         self.record = SessionRecord(scope)
         self.peers: dict[PeerId, LivePeer] = {}
-        self.roles: dict[ParticipantId, SessionRole] = {}
+        self.roles = Roles(self)
+        self.connections = Connections(self)
+        self.idling = Idling(self)
         self.lobby = Lobby(self)
         self.stage = StageManager(self)
         self.chat = Chat(self)
@@ -80,14 +75,9 @@ class LiveMeeting:
         self.publishing = Publishing(self)
         self.watching = Watching(self)
         self._lifecycle = asyncio.Lock()
-        self._idle: asyncio.TimerHandle | None = None
-        self._giving_up: asyncio.TimerHandle | None = None
-        """Runs while peers of before a restart may come back."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_abandoned = False
         """Another server runs it now; connections are sent there."""
-        self._removed: set[PeerId] = set()
-        """Kicked since the meeting was opened here; those who had joined are known to the store as well."""
 
     @property
     def id(self) -> MeetingId:
@@ -143,81 +133,6 @@ class LiveMeeting:
         if self.record.session is not None:
             self.record.session = msgspec.structs.replace(self.record.session, title=title or "")
 
-    # --- connections --------------------------------------------------------------------------
-
-    async def check_peer_id(self, participant_id: ParticipantId, peer_id: PeerId) -> None:
-        """Refuse a peer id that is not this participant's to use.
-
-        Raises:
-            NotAllowed: it belongs to another participant, or was removed.
-        """
-        here = self.peers.get(peer_id)
-        owner = here.participant.id if here else await store.peer_owner(self.scope, peer_id)
-        was_kicked = peer_id in self._removed
-        if here is None and owner is not None and not was_kicked:  # another server may have run it then
-            was_kicked = await store.was_kicked(self.scope, self.id, peer_id)
-        if was_kicked:
-            raise NotAllowed(REMOVED)
-        if owner not in (None, participant_id):
-            raise NotAllowed("This peer id belongs to another participant.")
-
-    def connect(
-        self, participant: Participant, preset: Preset, peer_id: PeerId, link: Link, socket_session_id: str
-    ) -> LivePeer:
-        """Bind a connection to its peer: a new one, or one that comes back; `check_peer_id` went before.
-
-        Raises:
-            NotAllowed: the peer id belongs to another participant, or was removed since it was checked.
-        """
-        if peer_id in self._removed:
-            raise NotAllowed(REMOVED)
-        known = self.peers.get(peer_id)
-        if known is not None:
-            if known.participant.id != participant.id:
-                raise NotAllowed("This peer id belongs to another participant.")
-            self._rebind(known, link, socket_session_id)
-            self.media.connected(known)
-            return known
-        name = participant.name or "Guest"
-        peer = LivePeer(peer_id, participant, preset, preset.permissions, name, link, socket_session_id)
-        if self.is_abandoned:
-            peer.state = PeerState.GONE
-            link.close(Close.RESTART, MOVED)
-            return peer
-        self._apply_role(peer)
-        self.peers[peer_id] = peer
-        self.media.connected(peer)
-        return peer
-
-    def _apply_role(self, peer: LivePeer) -> None:
-        """Give a peer what its participant was granted in this session, and take what was revoked."""
-        role = self.roles.get(peer.participant.id)
-        changes = role.permission_changes if role else {}
-        permissions = peer.preset.permissions
-        peer.permissions = patched(permissions, changes) if changes else permissions
-        peer.stage = self.stage.initial(peer)
-
-    def _rebind(self, peer: LivePeer, link: Link, socket_session_id: str) -> None:
-        if peer.grace is not None:
-            peer.grace.cancel()
-            peer.grace = None
-        if peer.link is not None:
-            peer.link.close(Close.RTK_REPLACED, "another connection took over this peer")
-        peer.link = link
-        peer.socket_session_id = socket_session_id
-
-    def disconnected(self, peer: LivePeer, link: Link, code: int) -> None:
-        """A connection ended; a peer that did not say goodbye may come back for `GRACE_S`."""
-        if peer.link is not link or self.peers.get(peer.id) is not peer:
-            return
-        peer.link = None
-        said_goodbye = code in (Close.NORMAL, Close.GOING_AWAY)
-        if said_goodbye or not peer.is_joined:
-            self.spawn(self.leave(peer, LeaveReason.LEFT if said_goodbye else LeaveReason.LOST))
-            return
-        loop = asyncio.get_running_loop()
-        peer.grace = loop.call_later(GRACE_S, lambda: self.spawn(self.leave(peer, LeaveReason.LOST)))
-
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that this meeting owns; what it raises is logged."""
         task = asyncio.create_task(work)
@@ -247,7 +162,7 @@ class LiveMeeting:
             if meeting.status is MeetingStatus.INACTIVE:
                 raise NotAllowed("Meeting is inactive")
             self.meeting = meeting
-            self._apply_role(peer)  # it may have changed since the peer connected
+            self.roles.apply(peer)  # it may have changed since the peer connected
             self._take_name(peer, name)
             if self.lobby.holds(peer):
                 self.lobby.enter(peer)
@@ -257,9 +172,8 @@ class LiveMeeting:
             await self.record.join(peer, self.joined(), meeting, parent_id)
             peer.state = PeerState.JOINED
             if is_first and self.session is not None:
-                for role in list(self.roles.values()):  # granted by a service peer before it began
-                    await self.put_role(role)
-            self._cancel_idle()
+                await self.roles.session_began()
+            self.idling.somebody_came()
         self._tell_joined(peer)
         self.lobby.somebody_joined(peer)
         self.breakout.changed()
@@ -300,14 +214,13 @@ class LiveMeeting:
                 return  # it came back while the grace period ended
             was = peer.state
             peer.state = PeerState.GONE
-            if peer.grace is not None:
-                peer.grace.cancel()
+            peer.stop_grace()
             self.peers.pop(peer.id, None)
             self.spawn(self.media.release(peer))
             try:
                 if was is PeerState.JOINED:
                     await self.record.leave(peer, self.joined(), reason)
-                    self.watch_idle()
+                    self.idling.watch()
             finally:
                 if was is PeerState.JOINED:
                     self._tell_left(peer)
@@ -325,39 +238,13 @@ class LiveMeeting:
 
     def remove(self, peer: LivePeer) -> None:
         """Kick: tell the peer, then take it out; this page load cannot come back."""
-        self._removed.add(peer.id)
+        self.connections.shut_out(peer.id)
         link = peer.link
         peer.notify(Kicked(peer.info()))
-        self._close_later(link, Close.RTK_REMOVED, "removed by a host")
+        self.connections.close_later(link, Close.RTK_REMOVED, "removed by a host")
         self.spawn(self.leave(peer, LeaveReason.KICKED))
 
-    def _close_later(self, link: Link | None, code: int, reason: str) -> None:
-        if link is not None:
-            asyncio.get_running_loop().call_later(FAREWELL_S, link.close, code, reason)
-
     # --- the session's end --------------------------------------------------------------------
-
-    def _cancel_idle(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-
-    def watch_idle(self) -> None:
-        """End the session when nobody comes within its keep-alive."""
-        session = self.session
-        if session is None or self.record.count(self.joined()) or self.family.has_children_live(self):
-            self._cancel_idle()
-            return
-        if self._idle is None:
-            seconds = session.keep_alive.total_seconds()
-            loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
-
-    async def _end_idle(self) -> None:
-        self._idle = None
-        await self._give_up_lost()
-        if not self.record.count(self.joined()) and not self.family.has_children_live(self):
-            await self.end(EndReason.ALL_PARTICIPANTS_LEFT)
 
     async def end(self, reason: EndReason) -> int:
         """End the session for everybody; returns how many peers were taken out. Twice is fine."""
@@ -374,17 +261,15 @@ class LiveMeeting:
 
     def _dismiss(self, peer: LivePeer) -> None:
         peer.notify(SessionEnded())
-        self._close_later(peer.link, Close.RTK_ENDED, "the session was ended")
-        if peer.grace is not None:
-            peer.grace.cancel()
+        self.connections.close_later(peer.link, Close.RTK_ENDED, "the session was ended")
+        peer.stop_grace()
         peer.state = PeerState.GONE
         self.peers.pop(peer.id, None)
         self.spawn(self.media.release(peer))
 
     def _forget_session(self) -> None:
-        self._cancel_idle()
-        self._stop_giving_up()
-        self.roles.clear()
+        self.idling.stop()
+        self.roles.forget()
         self.polls.forget()
         self.values.forget()
         self.controls.forget()
@@ -398,61 +283,27 @@ class LiveMeeting:
             return
         await self.record.recover(session)
         self.media.recovered()
-        self.roles = {role.participant_id: role for role in await store.roles(self.scope, session.id)}
+        await self.roles.load(session.id)
         await self.polls.load(session.id)
         await self.values.load(session.id)
-        seconds = session.keep_alive.total_seconds()
-        loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(seconds, lambda: self.spawn(self._end_idle()))
-        if self.record.lost:
-            self._giving_up = loop.call_later(seconds, lambda: self.spawn(self._give_up_lost()))
+        self.idling.recovered(session)
 
-    async def _give_up_lost(self) -> None:
-        self._stop_giving_up()
+    async def give_up_lost(self) -> None:
+        """Peers of before a restart have not come back: they left when they were last seen."""
         async with self._lifecycle:
             await self.record.give_up_lost(self.joined())
-        self.watch_idle()
-
-    def _stop_giving_up(self) -> None:
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
-
-    async def put_role(self, role: SessionRole) -> None:
-        """Keep what a participant was granted for as long as the session lasts."""
-        if self.session is not None:
-            role = msgspec.structs.replace(role, session_id=self.session.id)
-        self.roles[role.participant_id] = role
-        if self.session is not None:
-            async with self.scope.change() as change:
-                await store.put_role(change, role)
-
-    def role_of(self, participant_id: ParticipantId) -> SessionRole:
-        """What a participant was granted so far."""
-        known = self.roles.get(participant_id)
-        if known is not None:
-            return known
-        return SessionRole(
-            session_id=self.session.id if self.session else SessionId(""),
-            participant_id=participant_id,
-            app_id=self.scope.app_id,
-            permission_changes={},
-            updated_at=self.scope.now(),
-        )
 
     def detach(self) -> None:
         """Nobody is here and no session runs: forget the timers and free the media room."""
-        self._cancel_idle()
+        self.idling.stop()
         self.spawn(self.media.close())
 
     def abandon(self) -> None:
         """Another server runs the meeting now: send the clients there, write nothing."""
         self.is_abandoned = True
-        self._cancel_idle()
-        self._stop_giving_up()
+        self.idling.stop()
         for peer in list(self.peers.values()):
-            if peer.grace is not None:
-                peer.grace.cancel()
+            peer.stop_grace()
             peer.state = PeerState.GONE
             if peer.link is not None:
                 peer.link.close(Close.RESTART, MOVED)
@@ -461,11 +312,9 @@ class LiveMeeting:
 
     async def close(self) -> None:
         """Stop serving (the process ends); the session stays LIVE in the store and is recovered later."""
-        self._cancel_idle()
-        self._stop_giving_up()
+        self.idling.stop()
         for peer in list(self.peers.values()):
-            if peer.grace is not None:
-                peer.grace.cancel()
+            peer.stop_grace()
         await cancel_and_wait(list(self._tasks))
         await self.media.close()
 

@@ -154,6 +154,12 @@ class LivePeer:
         if self.link is not None:
             self.link.notify(notice)
 
+    def stop_grace(self) -> None:
+        """It is back, or not waited for any more."""
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
+
     def info(self) -> PeerInfo:
         """As others see it now."""
         return PeerInfo(

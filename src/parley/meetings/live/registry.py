@@ -326,7 +326,7 @@ class _Family:
         parent_id = live.meeting.parent_id
         parent = self._registry.find(self._scope, parent_id) if parent_id else None
         if parent is not None:
-            parent.watch_idle()
+            parent.idling.watch()
         self._registry.drop_if_deserted(live)
 
     async def session_ended(self, live: LiveMeeting, session_id: SessionId, reason: EndReason) -> None:

@@ -31,7 +31,7 @@ class StageManager:
         permissions = peer.permissions
         if not permissions.stage_enabled:
             return StageState.ON_STAGE
-        kept = self._live.role_of(peer.participant.id).stage
+        kept = self._live.roles.of(peer.participant.id).stage
         if kept is StageState.ON_STAGE or kept is StageState.APPROVED:
             return kept
         return StageState.ON_STAGE if permissions.stage_access == "ALLOWED" else StageState.OFF_STAGE
@@ -131,8 +131,8 @@ class StageManager:
             self._live.introduce(peer)
         if before is StageState.ON_STAGE:
             await self._live.publishing.take_off_stage(peer)
-        role = self._live.role_of(peer.participant.id)
-        await self._live.put_role(msgspec.structs.replace(role, stage=to, updated_at=self._live.scope.now()))
+        role = self._live.roles.of(peer.participant.id)
+        await self._live.roles.put(msgspec.structs.replace(role, stage=to, updated_at=self._live.scope.now()))
         if tell:
             self._live.tell(self._change_of(peer))
         if StageState.REQUESTED in (before, to):

@@ -16,7 +16,7 @@ ON, APPROVED, REQUESTED, OFF = 1, 2, 3, 4
 @pytest.fixture(autouse=True)
 def quick_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets of those who were removed are closed soon after they were told."""
-    monkeypatch.setattr("parley.meetings.live.meeting.FAREWELL_S", 0.05)
+    monkeypatch.setattr("parley.meetings.live.connections.FAREWELL_S", 0.05)
 
 
 async def knock(house: House, meeting: Meeting) -> Peer:

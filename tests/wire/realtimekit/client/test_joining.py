@@ -211,7 +211,7 @@ async def test_a_lost_connection_keeps_its_place_and_comes_back(house: House, me
 async def test_a_lost_connection_that_stays_away_has_left(
     house: House, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley.meetings.live.meeting.GRACE_S", 0.05)
+    monkeypatch.setattr("parley.meetings.live.connections.GRACE_S", 0.05)
     first, second = await house.guest(meeting), await house.guest(meeting)
     await second.vanish()
     assert (await first.next(Room.LEAVE)).peer.peer_id == second.id

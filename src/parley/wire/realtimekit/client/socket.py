@@ -107,7 +107,7 @@ class ClientSockets:
                 raise NotAllowed("peerID must be a UUID.")
             admitted = await admission(scope, claims.meeting_id, claims.participant_id)
             live = await self._registry.open(scope, admitted.meeting.id)
-            await live.check_peer_id(admitted.participant.id, peer_id)
+            await live.connections.check_peer_id(admitted.participant.id, peer_id)
         except ParleyError as refused:
             return _refusal(refused)
         return ClientSocket(self, live, admitted, peer_id)
@@ -175,7 +175,7 @@ class ClientSocket:
         self._sockets.open.add(self)
         self._live = self._sockets.hold(self._live)
         try:
-            self._peer = self._live.connect(
+            self._peer = self._live.connections.connect(
                 self._admitted.participant, self._admitted.preset, self._peer_id, self, new_uuid()
             )
         except NotAllowed as refused:
@@ -223,7 +223,7 @@ class ClientSocket:
             lane.clear()
         self._sockets.forget(self, self._live.id)
         if self._peer is not None:
-            self._live.disconnected(self._peer, self, code)
+            self._live.connections.disconnected(self._peer, self, code)
 
     # --- Link ---------------------------------------------------------------------------------
 
