@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.channels.realtime.names import Features, InvalidChannel, Kind, check_name, features_of, kind_of
+from parley.channels.realtime.names import (
+    FeatureChoice,
+    Features,
+    InvalidChannel,
+    Kind,
+    check_name,
+    features_of,
+    kind_of,
+)
 
 LETTERS = "abcXYZ019_-=@.,;"
 
@@ -76,7 +84,12 @@ def test_the_first_word_says_what_works(name: str, kind: Kind, features: Feature
 
 
 def test_an_app_may_say_otherwise() -> None:
-    own = {"chat": Features(presence=False, history=False), "games": Features(presence=True)}
-    assert features_of("chat:x", own) == own["chat"]
-    assert features_of("games", own) == own["games"]
+    own = {
+        "chat": FeatureChoice(presence=False, history=False),
+        "games": FeatureChoice(presence=True),
+        "notifications": FeatureChoice(history=False),
+    }
+    assert features_of("chat:x", own) == Features(presence=False, history=False)
+    assert features_of("games", own) == Features(presence=True)
+    assert features_of("notifications:x", own) == Features(client_publish=False, history=False)
     assert features_of("presence:x", own) == Features(presence=True)

@@ -47,6 +47,23 @@ class Features(msgspec.Struct, frozen=True):
     history: bool = True
 
 
+class FeatureChoice(msgspec.Struct, frozen=True):
+    """What an app decides about the channels of one first word; the rest stays as it is for them."""
+
+    presence: bool | msgspec.UnsetType = msgspec.UNSET
+    client_publish: bool | msgspec.UnsetType = msgspec.UNSET
+    history: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def over(self, usual: Features) -> Features:
+        """The features that hold."""
+        chosen = {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not msgspec.UNSET
+        }
+        return msgspec.structs.replace(usual, **chosen)
+
+
 _FEATURES: Mapping[Kind, Features] = {
     Kind.PUBLIC: Features(),
     Kind.PRIVATE: Features(),
@@ -82,15 +99,13 @@ def kind_of(name: str) -> Kind:
     return _KINDS.get(first, Kind.OTHER) if colon else Kind.OTHER
 
 
-def features_of(name: str, overrides: Mapping[str, Features] | None = None) -> Features:
+def features_of(name: str, overrides: Mapping[str, FeatureChoice] | None = None) -> Features:
     """What works on the channel.
 
     Args:
         name: a valid name.
-        overrides: an app's own features by first word.
+        overrides: what the app decides itself, by first word.
     """
-    if overrides:
-        chosen = overrides.get(name.partition(":")[0])
-        if chosen is not None:
-            return chosen
-    return _FEATURES[kind_of(name)]
+    usual = _FEATURES[kind_of(name)]
+    chosen = overrides.get(name.partition(":")[0]) if overrides else None
+    return usual if chosen is None else chosen.over(usual)

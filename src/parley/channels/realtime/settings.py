@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from parley.channels.realtime.names import Features
+from parley.channels.realtime.names import FeatureChoice
 
 SECTION = "channels"
 
@@ -18,5 +18,5 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns that clients may ask for in a connection token; null for the built-in rule."""
     default_grants: list[str] | None = None
     """Patterns of a token that names no channels; `{user_id}` stands for the user. Null for the built-in."""
-    namespaces: dict[str, Features] = {}
+    namespaces: dict[str, FeatureChoice] = {}
     """What works on channels, by the first word of their name."""

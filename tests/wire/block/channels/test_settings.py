@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.wire.block.channels.conftest import Rest
+from tests.wire.block.socket.serving import Refused
 
 PATH = "/v1/realtime/settings"
 
@@ -61,6 +62,19 @@ async def test_a_change_holds_at_once(rest: Rest) -> None:
     await rest.say("news:today", "y")
     assert len((await rest.ask("ada", "GET", path))["data"]) == 1
     await rest.ask("ada", "GET", "/v1/realtime/channels/news:today/presence")
+
+
+async def test_a_namespace_keeps_what_is_not_decided_about_it(rest: Rest) -> None:
+    decided = {"notifications": {"history": False}, "chat": {"client_publish": False}}
+    found = await rest.ask(None, "PUT", PATH, {"namespaces": decided})
+    assert found["data"]["attributes"]["namespaces"] == decided
+    ada = await rest.realtime.connect("ada", "chat:*", "notifications:*")
+    for channel in ("chat:room", "notifications:all"):
+        await ada.ask("subscribe", channel=channel)
+        with pytest.raises(Refused) as refused:
+            await ada.ask("publish", channel=channel, data=1)
+        assert refused.value.code == "forbidden"
+    await ada.ask("presence.enter", channel="chat:room")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
