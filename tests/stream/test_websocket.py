@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -474,6 +475,73 @@ async def test_sender_that_ignores_lagging_cannot_fill_memory() -> None:
             await asyncio.sleep(0)
         assert sent < 40
         await until(lambda: "" if session.ends == [(1006, False)] else f"ended {session.ends}")
+
+
+def texts(count: int, size: int = 30_000) -> Iterator[bytes]:
+    """Numbered messages of a long answer."""
+    return (f"{number} ".encode().ljust(size, b"x") for number in range(count))
+
+
+async def test_long_answer_goes_at_the_readers_pace_and_what_is_sent_later_comes_later() -> None:
+    session = Recorder()
+    async with (
+        serving({"/ws": session.route}, limits=LAGGING) as served,
+        raw_client(served, receive_bytes=4096) as client,
+    ):
+        session.live.send_text("before")
+        session.live.send_texts(texts(100))  # 3 MB, far more than may be unsent
+        session.live.send_texts(texts(100))
+        assert session.live.write_now(encode_text("published"))
+        session.live.send_text("after")
+        seen = [(await client.frame())[1].split(b" ")[0].decode() for _ in range(203)]
+        numbers = [str(number) for number in range(100)]
+        assert seen == ["before", *numbers, *numbers, "published", "after"]
+        session.live.send_text("as usual")
+        assert (await client.frame())[1] == b"as usual"
+        assert (session.lags, served.counters.lagged) == ([], 0)
+
+
+async def test_short_answer_is_in_order_too() -> None:
+    session = Recorder()
+    async with serving({"/ws": session.route}) as served, raw_client(served) as client:
+        session.live.send_text("before")
+        session.live.send_texts(iter([b"0", b"1"]))
+        session.live.send_text("after")
+        session.live.send_texts(iter([]))
+        assert [(await client.frame())[1] for _ in range(4)] == [b"before", b"0", b"1", b"after"]
+
+
+async def test_reader_of_a_long_answer_who_reads_nothing_is_cut_off() -> None:
+    session = Recorder()
+    limits = Limits(high_bytes=64 << 10, kernel_bytes=32 << 10, lag_s=0.05)
+    async with (
+        serving({"/ws": session.route}, limits=limits) as served,
+        raw_client(served, receive_bytes=4096),
+    ):
+        session.live.send_texts(texts(100))
+        await until(lambda: "" if session.ends == [(1006, False)] else f"ended {session.ends}")
+        assert served.counters.cut_lagging == 1
+
+
+async def test_only_so_much_waits_behind_a_long_answer() -> None:
+    session = Recorder()
+    limits = Limits(high_bytes=64 << 10, kernel_bytes=32 << 10, cut_bytes=1 << 20)
+    async with (
+        serving({"/ws": session.route}, limits=limits) as served,
+        raw_client(served, receive_bytes=4096) as client,
+    ):
+        session.live.send_texts(texts(100))
+        published = 0
+        while session.live.write_now(encode_text(b"y" * 50_000)):
+            published += 1
+        assert published == 20
+        await until(lambda: "" if session.lags == [True] else f"told {session.lags}")
+        session.live.close(4503, "slow consumer")
+        seen = []
+        while (one := await client.frame())[0] != CLOSE:
+            seen.append(int(one[1].split(b" ")[0]))
+        assert seen == list(range(len(seen)))  # nothing of what came after the gap
+        assert one[1][:2] == (4503).to_bytes(2)
 
 
 async def test_paused_session_gets_its_messages_later() -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
 from typing import Any, ClassVar, cast
 
 from parley.stream import frames
+from parley.stream.backlog import Backlog
 from parley.stream.closing import Close
 from parley.stream.endpoint import Endpoint
 from parley.stream.sockets import SocketSession
@@ -32,6 +34,7 @@ class Connection(asyncio.Protocol):
     """A connection from the handshake's answer to its end; `sockets.Socket` is what sessions may call."""
 
     __slots__ = (
+        "_backlog",
         "_close_code",
         "_close_received",
         "_close_sent",
@@ -56,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._reader: frames.FrameReader | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._out: list[bytes] | None = None
+        self._backlog: Backlog | None = None
         self._state = HANDSHAKE
         self._lagging = False
         self._heard_s = 0.0
@@ -86,6 +90,29 @@ class Connection(asyncio.Protocol):
         """See `Socket.send_binary`."""
         self.send_frames(frames.encode_binary(data))
 
+    def send_texts(self, texts: Iterator[bytes]) -> None:
+        """See `Socket.send_texts`."""
+        if self._state != OPEN:
+            return
+        backlog = self._backlog
+        if backlog is not None:
+            self.flush()
+            backlog.add_texts(texts)
+        elif self._lagging:
+            for text in texts:
+                self.send_text(text)
+            return
+        else:
+            backlog = Backlog(texts)
+            first = backlog.take()
+            if not backlog:  # short: it leaves with what else this turn sends
+                self.send_frames(first)
+                return
+            out, self._out = self._out, None
+            backlog.add(b"".join((*(out or ()), first)), first=True)
+            self._backlog = backlog
+        self._write_backlog()
+
     def send_frames(self, prepared: bytes) -> None:
         """See `Socket.send_frames`."""
         if self._state != OPEN:
@@ -103,6 +130,8 @@ class Connection(asyncio.Protocol):
         if self._out is not None:
             self._out.append(prepared)  # behind what waits for the end of this turn
             return not self._lagging
+        if self._backlog is not None:
+            return self._wait_behind(self._backlog, prepared)
         self._transport.write(prepared)
         if self._lagging:
             self._cut_if_overfull()
@@ -113,6 +142,7 @@ class Connection(asyncio.Protocol):
         """See `Socket.close`."""
         if self._state != OPEN:
             return
+        self._backlog = None
         self.flush()
         if self._state != OPEN:  # flushing cut off a laggard
             return
@@ -167,6 +197,10 @@ class Connection(asyncio.Protocol):
         """The peer reads too slowly. Called from inside `write`, so nothing is done here but telling."""
         if self._lagging:
             return
+        if self._backlog is not None:
+            self._backlog.is_paused = True
+            self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
+            return
         self._lagging = True
         if self._state == OPEN:
             self.endpoint.counters.lagged += 1
@@ -176,6 +210,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
+        if self._backlog is not None:
+            if not self._lagging:
+                self._stop_timer()
+                self._backlog.is_paused = False
+                asyncio.get_running_loop().call_soon(self._write_backlog)
+            return
         if not self._lagging:
             return
         self._lagging = False
@@ -187,7 +227,7 @@ class Connection(asyncio.Protocol):
         """The connection is gone; tell the session, if there was one."""
         was_opened, self._state = self._session is not None, CLOSED
         self._stop_timer()
-        self._out = None
+        self._out = self._backlog = None
         self._reader = None
         if not was_opened:
             return
@@ -206,13 +246,17 @@ class Connection(asyncio.Protocol):
         out, self._out = self._out, None
         if out is None or self._state != OPEN:
             return
-        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        data = out[0] if len(out) == 1 else b"".join(out)
+        if self._backlog is not None:
+            self._wait_behind(self._backlog, data)
+            return
+        self._transport.write(data)
         if self._lagging:
             self._cut_if_overfull()
 
     def visited_by_wheel(self) -> None:
         """Once per round: check that the peer is alive, and ask again."""
-        if self._state != OPEN or self._lagging:
+        if self._state != OPEN or self._lagging or self._backlog is not None:
             return  # then another timer decides
         self._look_for_silence()
         self.write_now(_PING)
@@ -242,6 +286,7 @@ class Connection(asyncio.Protocol):
         self._close_received = True
         self._close_code = code
         if self._state == OPEN:
+            self._backlog = None
             self.flush()
             self._close_sent = True
             self._transport.write(frames.encode(frames.CLOSE, payload[:2]))
@@ -283,6 +328,28 @@ class Connection(asyncio.Protocol):
     def _silence_due(self) -> None:
         self._timer = None
         self._look_for_silence()
+
+    def _write_backlog(self) -> None:
+        """Write what there is room for."""
+        while (backlog := self._backlog) is not None and not backlog.is_paused and not self._lagging:
+            data = backlog.take()
+            if data:
+                self._transport.write(data)
+            else:
+                self._backlog = None
+
+    def _wait_behind(self, backlog: Backlog, data: bytes) -> bool:
+        """Keep what comes behind a long answer; False when it may not wait any more."""
+        if self._lagging:
+            return False
+        backlog.add(data)
+        if backlog.waiting_bytes <= self.endpoint.limits.cut_bytes:
+            return True
+        self._lagging = True
+        self.endpoint.counters.lagged += 1
+        self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
+        asyncio.get_running_loop().call_soon(self._tell_lagging, True)
+        return False
 
     def _tell_lagging(self, behind: bool) -> None:
         if self._state != OPEN or self._session is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -62,6 +62,15 @@ class Socket(Protocol):
 
     def send_text(self, text: str | bytes) -> None:
         """Send one text message; bytes must be UTF-8, which is not checked."""
+        ...
+
+    def send_texts(self, texts: Iterator[bytes]) -> None:
+        """Send text messages that the peer has asked for, however many, at the pace at which it reads.
+
+        They are taken when there is room for them, and do not make the peer lag. What is sent after them
+        waits for its turn; a peer lags, and does not catch up any more, when that is more than
+        `Limits.cut_bytes`. A close drops what is left.
+        """
         ...
 
     def send_binary(self, data: bytes) -> None:
