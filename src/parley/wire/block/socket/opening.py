@@ -14,7 +14,7 @@ from parley.base.times import iso_ms
 from parley.channels.realtime.access import Credentials, UnauthorizedChannel
 from parley.channels.realtime.feed import Prepared
 from parley.channels.realtime.grants import Grants
-from parley.channels.realtime.model import Position
+from parley.channels.realtime.model import Position, Publication
 from parley.stream.closing import Close
 from parley.stream.sockets import UpgradeRequest
 from parley.wire.block.errors import ConnectionFailed, ConnectionLimit
@@ -191,18 +191,17 @@ def _attach(
 ) -> None:
     """Nothing else runs meanwhile, so that nothing can come between these frames."""
     server = connection.server
-    replays: list[bytes] = []
+    replays: list[Publication] = []
     for channel, _, ready in prepared:
         joined = server.feeds.attach(ready, connection.socket)
         told[channel] = {"recovered": joined.missed is not None, **joined.position._asdict()}
         if joined.lost is not None:
             told[channel]["reason"] = joined.lost.value
-        replays += [f.publication(one, replayed=True) for one in joined.missed or ()]
+        replays += joined.missed or ()
     session.rotate()
     _take_place(connection, session, identity)
     connection.send(welcome | _names(session) | {"resumed": True, "channels": told})
-    for one in replays:
-        connection.socket.send_text(one)
+    connection.socket.send_texts(f.publication(one, replayed=True) for one in replays)
     for channel, subscription, _ in prepared:
         if subscription.permission.features.presence:
             if subscription.member_data is not None:

@@ -90,8 +90,7 @@ async def _subscribe(connection: Connection, session: Session, frame: f.Subscrib
             "history_available": permission.features.history and Op.HISTORY in permission.ops,
         }
         connection.send(f.Ack(frame.id, result))
-    for one in joined.missed or ():
-        connection.socket.send_text(f.publication(one, replayed=True))
+    connection.socket.send_texts(f.publication(one, replayed=True) for one in joined.missed or ())
     if permission.features.presence:
         server.send_members(connection, scope.app_id, channel)
         if permission.user_info is not None and before is None:
