@@ -126,6 +126,12 @@ class Settings:
         example="api-key-header",
     )
     rate_limits: bool = setting(True, "Limit how often one caller may ask.", example="no-rate-limits")
+    idle_seconds: int = setting(
+        75,
+        "Silence after which a socket of the Real Time Block is closed; answers to pings count.",
+        example="120",
+        check=_between(1, 3_600),
+    )
     token_days: int = setting(
         100, "How long participant tokens work, in days.", example="7", check=_between(1, 36_500)
     )

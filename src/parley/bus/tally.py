@@ -111,9 +111,13 @@ class Tally:
             raise
 
     async def total(self, name: str) -> int:
-        """The whole number, as it was less than `FRESH_S` ago."""
+        """The whole number."""
+        return await self.others(name) + self.own(name)
+
+    async def others(self, name: str) -> int:
+        """What others have of it, or had less than `FRESH_S` ago."""
         if self._bus is None:
-            return self.own(name)
+            return 0
         known = self._others.get(name)
         if (known is None or known[1] + FRESH_S <= _now()) and not self._is_away():
             reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -121,7 +125,7 @@ class Tally:
             self._tell_soon()
             await reader
             known = self._others.get(name)
-        return self.own(name) + (known[0] if known else 0)
+        return known[0] if known else 0
 
     # --- telling the bus ----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from parley.base.times import from_ms, to_ms
 from parley.people.model import Availability, Person, SeenPerson
 from parley.store.listing import Listing, Scoped, Sort, insert_numbered, update_fields
 from parley.store.ports import Transaction
-from parley.store.query import Query, in_list, json_list, like_pattern, upsert
+from parley.store.query import Query, SystemQuery, in_list, json_list, like_pattern, upsert
 from parley.store.rows import RowMap
 from parley.store.schema import people as t
 
@@ -65,6 +65,11 @@ _LIST = Listing(
 _AVAILABILITY_COLUMNS = (a.status, a.custom_status, a.payload, a.last_seen_at)
 _ITS_USER = and_(a.app_id == bindparam("app_id"), a.user_id == bindparam("user_id"))
 _GET_AVAILABILITY = Query(select(*_AVAILABILITY_COLUMNS).where(_ITS_USER))
+_AVAILABILITIES = SystemQuery(
+    select(a.app_id, a.user_id, *_AVAILABILITY_COLUMNS).where(
+        in_list(a.app_id, "apps"), in_list(a.user_id, "users")
+    )
+)
 _PUT_AVAILABILITY = Query(
     upsert(
         t.availabilities,
@@ -225,16 +230,24 @@ async def see(tx: Transaction, seen: Mapping[tuple[AppId, str], int]) -> None:
 
 
 async def arrive(
-    tx: Transaction, app_id: AppId, user_id: str, now_ms: int
-) -> tuple[Availability | None, Availability]:
-    """Somebody opened a socket: whoever was offline is online; returns what was known before, and now."""
-    row = await tx.one(_GET_AVAILABILITY, app_id=app_id, user_id=user_id)
-    before = None if row is None else _read_availability(row)
-    await see(tx, {(app_id, user_id): now_ms})
-    await tx.run(_ARRIVE, app_id=app_id, user_id=user_id, updated_at=now_ms)
-    row = await tx.one(_GET_AVAILABILITY, app_id=app_id, user_id=user_id)
-    assert row is not None
-    return before, _read_availability(row)
+    tx: Transaction, arrived: Mapping[tuple[AppId, str], int]
+) -> dict[tuple[AppId, str], Availability]:
+    """Users opened sockets then (ms since 1970): who was offline is online; returns what was known before."""
+    rows = await tx.all(
+        _AVAILABILITIES,
+        apps=json_list({app_id for app_id, _ in arrived}),
+        users=json_list({user_id for _, user_id in arrived}),
+    )
+    known = {(AppId(row[0]), row[1]): _read_availability(row[2:]) for row in rows}
+    await see(tx, arrived)
+    await tx.run_many(
+        _ARRIVE,
+        [
+            {"app_id": app_id, "user_id": user_id, "updated_at": at}
+            for (app_id, user_id), at in sorted(arrived.items())
+        ],
+    )
+    return known
 
 
 # --- settings -------------------------------------------------------------------------------------

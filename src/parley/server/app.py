@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from parley.accounts import service as accounts
-from parley.accounts.events import AppSettingsChanged
+from parley.accounts.events import AppSettingsChanged, CredentialRevoked
 from parley.accounts.model import CredentialKind
 from parley.accounts.scope import Scope
 from parley.base.clock import SystemClock
@@ -63,7 +63,14 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
 
 log = structlog.get_logger(__name__)
-SHARED_EVENTS = (MeetingUpdated, ParticipantRemoved, RoomEnded, WebhooksChanged, AppSettingsChanged)
+SHARED_EVENTS = (
+    MeetingUpdated,
+    ParticipantRemoved,
+    RoomEnded,
+    WebhooksChanged,
+    AppSettingsChanged,
+    CredentialRevoked,
+)
 EVENTS_TOPIC = "announced"
 """Bus topic of events that other servers act on."""
 
@@ -206,6 +213,7 @@ class Parley:
             engines=engines,
             is_alone=not settings.redis_url,
             rate_limits=settings.rate_limits,
+            idle_s=settings.idle_seconds,
             pool=pool,
             ice=ice,
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import AsyncExitStack
 from typing import Any
 
 from parley.accounts.app_settings import AppSettings
-from parley.accounts.events import AppSettingsChanged
+from parley.accounts.events import AppSettingsChanged, CredentialRevoked
+from parley.accounts.live import LiveCredentials
 from parley.accounts.rates import MessageRates
 from parley.accounts.user_tokens import UserTokens
 from parley.base.events import Event
 from parley.base.signing import SignedLinks
 from parley.bus import Bus
+from parley.bus.tally import Tally
 from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.authorizer import HttpAuthorizer
 from parley.channels.realtime.feed import Feeds
@@ -45,7 +48,7 @@ from parley.webhooks.live import LiveEvents, PublicationEvents
 from parley.wire.block.channels.tokens import SocketAddress
 from parley.wire.block.endpoint import Context
 from parley.wire.block.socket.frames import publication_frame
-from parley.wire.block.socket.server import PATH, BlockSockets
+from parley.wire.block.socket.server import IDLE_S, PATH, BlockSockets
 from parley.wire.block.webhooks.events import EVENT_NAMES, BlockEvents
 
 NO_SERVERS = IceOptions()
@@ -68,6 +71,7 @@ class RealTimeBlock:
         engines: Engines,
         is_alone: bool,
         rate_limits: bool = True,
+        idle_s: float = IDLE_S,
         pool: MediaPool | None = None,
         ice: IceOptions = NO_SERVERS,
     ) -> None:
@@ -85,27 +89,43 @@ class RealTimeBlock:
             engines: write summaries.
             is_alone: whether this is the only server process on the store.
             rate_limits: whether requests are counted.
+            idle_s: silence after which a socket is closed.
             pool: forwards the media of rooms; without one only rooms of topology `mesh` have any.
             ice: servers that browsers are told of.
         """
         shared = None if is_alone else bus
         self.settings = AppSettings(store.clock)
         self.hub = Hub()
-        self.feeds = Feeds(store, self.hub, publication_frame, shared)
+        # Only this run of the process: what an earlier one held ends by itself.
+        self.tally = Tally(shared, f"{node_id}.{secrets.token_hex(4)}")
+        counted = None if is_alone else self.tally
+        self.feeds = Feeds(store, self.hub, publication_frame, shared, counted)
         self.log = PublicationLog(store, self.feeds.announced)
         names = self.webhook_events = BlockEvents()
         self.interest = Interest(store.clock)
         self.log.in_same_change(PublicationEvents(store, self.interest, names.public_name))
         self.live_events = LiveEvents(store, self.interest, names.public_name)
         store.outbox.listen(self.interest.heard)
-        self.publisher = Publisher(self.log, self.settings, MessageRates(store.clock))
+        self.rates = MessageRates(store.clock, shared)
+        self.publisher = Publisher(self.log, self.settings, self.rates)
+        self.credentials = LiveCredentials(store)
         endpoints = Endpoints(EVENT_NAMES, webhook_policy)
         self.access = ChannelAccess(
             self.settings, Threads(self.log), HttpAuthorizer(http, RequestSignatures(endpoints))
         )
         users = UserTokens(self.settings, http, store.clock)
         self.sockets = BlockSockets(
-            store, self.hub, self.feeds, self.publisher, self.access, self.settings, users, tokens
+            store,
+            self.hub,
+            self.feeds,
+            self.publisher,
+            self.access,
+            self.settings,
+            users,
+            tokens,
+            self.credentials,
+            self.tally,
+            idle_s=idle_s,
         )
         self.presence = Presence(store.clock, shared, node_id, self.sockets.present)
         self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
@@ -118,7 +138,8 @@ class RealTimeBlock:
         self.conversations = Conversations(
             store, bus, self.log, self.settings, self.sockets, engines, links, public_url
         )
-        self.sockets.activity, self.sockets.people = self.conversations.activity, self.conversations.people
+        self.sockets.admission.activity = self.conversations.activity
+        self.sockets.people = self.conversations.people
         self.retention = Retention(self.settings)
         self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
         self.indexer = Indexer(store)
@@ -150,6 +171,11 @@ class RealTimeBlock:
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin; the stack ends it in reverse."""
+        await self.tally.start()
+        stack.push_async_callback(self.tally.stop)
+        stack.push_async_callback(self.rates.stop)
+        await self.credentials.start()
+        stack.push_async_callback(self.credentials.stop)
         await self.live_events.start()
         stack.push_async_callback(self.live_events.stop)
         await self.conversations.start(stack)
@@ -171,6 +197,8 @@ class RealTimeBlock:
 
     def heard(self, happened: Event) -> None:
         """Something was announced, by this process or another."""
+        if isinstance(happened, CredentialRevoked):
+            self.credentials.revoked(happened.credential_id)
         if isinstance(happened, AppSettingsChanged):
             self.settings.forget(happened.app_id)
         if isinstance(happened, WebhooksChanged):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -61,16 +62,18 @@ class DemoChat:
             raise TooMany("Too many people came to the demo chat just now.", retry_after_s=60)
         scope = await self._demo.app()
         key = await self._publishable_key(scope)
-        signing = await keys.signing_keys(scope)
+        signing = await keys.named_signing_keys(scope)
         if not signing:
             raise Unavailable("The keys of the demo's app were revoked.")
-        user_id = _user_of(earlier, signing) or f"guest-{new_uuid()[:13]}"
+        key_id, secret = next(iter(signing.items()))
+        user_id = _user_of(earlier, signing.values()) or f"guest-{new_uuid()[:13]}"
         connection_token, _ = self._tokens.issue(
             scope.app_id,
             Environment.LIVE.value,
             user_id,
             [] if space is None else [Grant(f"chat:{space}:*")],
             info={"name": name},
+            keys=[key_id],
         )
         now_s = to_ms(scope.now()) // 1000
         claims: dict[str, Any] = {
@@ -80,7 +83,7 @@ class DemoChat:
             "exp": now_s + int(USER_TOKEN_LIFETIME.total_seconds()),
             "scope": "",  # rooms need none, and the demo shows nothing else over REST
         }
-        user_token = jwt.encode(claims, signing[0], algorithm=_ALGORITHM)
+        user_token = jwt.encode(claims, secret, algorithm=_ALGORITHM)
         return ChatVisitor(user_id, name, key, user_token, connection_token)
 
     async def _publishable_key(self, scope: AppScope) -> str:
@@ -111,7 +114,7 @@ class DemoChat:
             await app_settings.write(change, SECTION, closed)
 
 
-def _user_of(token: str | None, signing: list[bytes]) -> str | None:
+def _user_of(token: str | None, signing: Iterable[bytes]) -> str | None:
     """The user of a token of ours; when it ended does not matter, whose it is stays true."""
     for key in signing if token else []:
         try:

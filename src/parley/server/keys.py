@@ -11,7 +11,7 @@ import jwt
 import uvloop
 
 from parley.accounts import service as accounts
-from parley.accounts.keys import app_of_environment, create_keys, signing_keys
+from parley.accounts.keys import app_of_environment, create_keys, named_signing_keys
 from parley.accounts.model import App, Credential, CredentialKind, Environment, Right
 from parley.accounts.scope import Scope
 from parley.base.errors import NotFound
@@ -187,9 +187,10 @@ def make_tokens(
     async def work(scope: Scope) -> dict[str, Any]:
         live = await _app(scope, app_id)
         app = await app_of_environment(scope, live.id, Environment(environment))
-        keys = await signing_keys(scope.app(app.id))
+        keys = await named_signing_keys(scope.app(app.id))
         if not keys:
             raise NotFound("This app has no keys yet; run `parley keys create --dialect block` first.")
+        key_id, key = next(iter(keys.items()))
         now = to_ms(scope.store.clock.now()) // 1000
         claims: dict[str, Any] = {"sub": user_id, "iat": now, "exp": now + ttl}
         if user_name:
@@ -205,12 +206,13 @@ def make_tokens(
             grants,
             ttl=timedelta(seconds=ttl),
             info={"name": user_name} if user_name else None,
+            keys=[key_id],
         )
         return {
             "app_id": live.id,
             "environment": environment,
             "user_id": user_id,
-            "user_token": jwt.encode(claims, keys[0], "HS256"),
+            "user_token": jwt.encode(claims, key, "HS256"),
             "connection_token": connection,
             "expires_in": ttl,
         }

@@ -23,6 +23,7 @@ import structlog
 from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
 from parley.bus import Bus, Subscription
+from parley.bus.tally import Tally
 from parley.channels.realtime import store
 from parley.channels.realtime.model import REPLAY_LIMIT, Position, Publication, channel_key
 from parley.store.core import Store
@@ -138,7 +139,9 @@ class Feed:
 class Feeds:
     """The feeds of this process."""
 
-    def __init__(self, base: Store, hub: Hub, encode: Encode, bus: Bus | None) -> None:
+    def __init__(
+        self, base: Store, hub: Hub, encode: Encode, bus: Bus | None, tally: Tally | None = None
+    ) -> None:
         """Prepare.
 
         Args:
@@ -146,11 +149,13 @@ class Feeds:
             hub: writes to subscribers; the topic of a channel is its `channel_key`.
             encode: makes the frame.
             bus: tells other processes; None when there are none.
+            tally: counts subscribers with those of other processes; None when there are none.
         """
         self._store = base
         self._hub = hub
         self._encode = encode
         self._bus = bus
+        self._tally = tally
         self.named: dict[str, Reader] = {}
         """Readers by the name that `Draft.but` means; they put themselves here and take themselves away."""
         self._feeds: dict[str, Feed] = {}
@@ -206,6 +211,7 @@ class Feeds:
         """
         feed, since, missed, lost = prepared
         self._hub.join(feed.key, reader)
+        self._count(feed.key)
         if since is None or lost is not None:
             return Joined(feed.position, None, lost)
         recent = feed.since(missed[-1].offset if missed else since.offset)
@@ -222,15 +228,22 @@ class Feeds:
         feed = self._feeds.get(channel_key(app_id, channel))
         if feed is not None:
             self._hub.leave(feed.key, reader)
+            self._count(feed.key)
             self._release(feed)
 
-    def subscribers(self, app_id: AppId, channel: str) -> int:
-        """Subscribers in this process."""
-        return self._hub.count(channel_key(app_id, channel))
+    async def subscribers(self, app_id: AppId, channel: str) -> int:
+        """Subscribers in all processes."""
+        key = channel_key(app_id, channel)
+        here = self._hub.count(key)
+        return here if self._tally is None else here + await self._tally.others(f"subscribers:{key}")
 
     async def position(self, app_id: AppId, channel: str) -> Position | None:
         """The newest place of a channel; None when nobody has ever used it."""
         return await store.position(self._store.database, app_id, channel)
+
+    def _count(self, key: str) -> None:
+        if self._tally is not None:
+            self._tally.set(f"subscribers:{key}", self._hub.count(key))
 
     def _release(self, feed: Feed) -> None:
         feed.readers -= 1

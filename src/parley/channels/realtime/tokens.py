@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from parley.accounts.user_tokens import InvalidToken
 from parley.base.clock import Clock
-from parley.base.ids import AppId
+from parley.base.ids import AppId, CredentialId
 from parley.base.times import to_ms
 from parley.channels.realtime.grants import Grant
 from parley.store.core import Store
@@ -55,6 +55,8 @@ class ConnectionClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     exp: int
     """Unix seconds; not accepted from then on."""
     jti: str
+    keys: list[CredentialId] = []
+    """Credentials that vouch for it: it works no longer than each of them."""
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -107,8 +109,9 @@ class ConnectionTokens:
         ttl: timedelta = DEFAULT_TTL,
         info: dict[str, Any] | None = None,
         room: OneRoom | None = None,
+        keys: Iterable[CredentialId] = (),
     ) -> tuple[str, ConnectionClaims]:
-        """A token, and what it says."""
+        """A token, and what it says; `keys` are the credentials that it comes from."""
         now = to_ms(self._clock.now()) // 1000
         claims = ConnectionClaims(
             iss=_ISSUER,
@@ -122,6 +125,7 @@ class ConnectionTokens:
             iat=now,
             exp=now + int(ttl.total_seconds()),
             jti=secrets.token_hex(8),
+            keys=list(keys),
         )
         return jwt.encode(msgspec.to_builtins(claims), self._key_of(app_id), algorithm=_ALGORITHM), claims
 

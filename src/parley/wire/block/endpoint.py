@@ -28,6 +28,7 @@ from parley.accounts.model import App
 from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import InvalidToken, User, UserTokens
 from parley.base.errors import NotAllowed, TooMany, Unauthenticated
+from parley.base.ids import CredentialId
 from parley.bus import Bus
 from parley.channels.realtime.tokens import ConnectionClaims, ConnectionTokens
 from parley.people.activity import UserActivity
@@ -74,6 +75,8 @@ class Call:
     connection: ConnectionClaims | None
     """Of a connection token that came in the place of a user token."""
     request: Request
+    credential_id: CredentialId
+    """Of the key that it came with."""
 
     def service(self, kind: type[T]) -> T:
         """A service of the server."""
@@ -240,7 +243,9 @@ async def _enter(endpoint: Endpoint, context: Context, request: Request) -> Call
             raise refusal("This call needs a secret key.")
         if user is None:
             raise Unauthenticated("A publishable key needs a user token beside it.")
-    call = Call(context, holder.scope, holder.app, holder.is_secret, user, connection, request)
+    call = Call(
+        context, holder.scope, holder.app, holder.is_secret, user, connection, request, holder.credential_id
+    )
     if context.rate_limits and endpoint.is_counted:
         await _count(call)
     if endpoint.scope is not None:

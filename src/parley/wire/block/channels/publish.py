@@ -60,8 +60,11 @@ async def publish(call: Call, body: PublishBody) -> Reply:
         in_history=draft.in_history,
         but=draft.but,
     )
+    feeds = call.service(Feeds)
     try:
         async with asyncio.timeout(WAIT_S):
+            # While it is being stored.
+            subscribers = await feeds.subscribers(call.scope.app_id, draft.channel)
             stored = (await accepted.stored).publication
     except TimeoutError as late:
         raise Unavailable("The database takes too long.") from late
@@ -73,7 +76,7 @@ async def publish(call: Call, body: PublishBody) -> Reply:
             "event": stored.event,
             "offset": stored.offset,
             "created_at": iso_from_ms(stored.created_ms),
-            "subscribers": call.service(Feeds).subscribers(call.scope.app_id, stored.channel),
+            "subscribers": subscribers,
         },
         headers=_headers(accepted.left),
     )

@@ -101,9 +101,15 @@ async def _issue(
         _check_form(grants)
         if not call.is_server:
             await _check_asked(call, user_id, grants)
-    environment = call.app.environment.value
+    signed_by = call.user.signed_by if call.user is not None else None
     return call.context.tokens.issue(
-        call.scope.app_id, environment, user_id, grants, ttl=timedelta(seconds=ttl_s), info=info
+        call.scope.app_id,
+        call.app.environment.value,
+        user_id,
+        grants,
+        ttl=timedelta(seconds=ttl_s),
+        info=info,
+        keys=dict.fromkeys(key for key in (call.credential_id, signed_by) if key is not None),
     )
 
 

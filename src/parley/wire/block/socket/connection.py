@@ -111,7 +111,7 @@ class Connection:
     def closed(self, code: int, clean: bool) -> None:
         """See `SocketSession.closed`."""
         self.server.connections.discard(self)
-        self.server.released(self)
+        self.server.admission.released(self)
         self._stop_timeout()
         if self._worker is not None:
             self._worker.cancel()

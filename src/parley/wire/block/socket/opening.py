@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from parley.accounts.keys import authenticate_key
 from parley.accounts.user_tokens import InvalidToken
 from parley.base.errors import ParleyError, Unauthenticated
 from parley.base.times import iso_ms
@@ -27,8 +26,6 @@ log = structlog.get_logger(__name__)
 if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
     from parley.wire.block.socket.server import BlockSockets
-
-HEARTBEAT_MS, IDLE_MS = 30_000, 75_000
 
 
 def token_of(request: UpgradeRequest) -> str | None:
@@ -51,6 +48,7 @@ async def identify(server: BlockSockets, token: str, api_key: str | None) -> Ide
     """
     if server.tokens.is_one(token):
         claims = server.tokens.verify(token)
+        await server.credentials.require(claims.keys)
         scope, app = await server.app_of(claims.app, f"user:{claims.sub}")
         name = claims.info.get("name")
         return Identity(
@@ -61,18 +59,26 @@ async def identify(server: BlockSockets, token: str, api_key: str | None) -> Ide
             Grants(claims.ch),
             claims.exp,
             claims.room,
+            claims.keys,
         )
     if not api_key:
         raise InvalidToken("This is no connection token; with a user token, send api_key as well.")
     try:
-        holder = await authenticate_key(server.store, api_key)
+        holder = await server.credentials.holder(api_key)
     except Unauthenticated as refused:
         raise InvalidToken(refused.message) from refused
-    user = await server.users.verify(holder.scope, token)
+    remembered = await server.credentials.signing_keys(holder.scope)
+    user = await server.users.verify(holder.scope, token, remembered=remembered)
+    credentials = [holder.credential_id]
+    if user.signed_by not in (None, holder.credential_id):
+        credentials.append(user.signed_by)
+    await server.credentials.require(credentials)
     if server.people is not None:
         await server.people.ensure_user(holder.scope, user)
     grants = Grants(await server.access.default_grants(holder.scope, user.id))
-    return Identity(holder.scope, holder.app, user.id, user.name, grants, user.expires_at)
+    return Identity(
+        holder.scope, holder.app, user.id, user.name, grants, user.expires_at, credentials=credentials
+    )
 
 
 async def connect(connection: Connection, frame: f.Connect) -> None:
@@ -81,7 +87,7 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
     try:
         identity = await identify(server, frame.token, frame.api_key)
         plan = await server.publisher.plan(identity.scope)
-        if not server.admit(connection, identity, plan.connections):
+        if not await server.admission.admit(connection, identity.scope.app_id, plan.connections):
             raise ConnectionLimit("The plan of this app allows no more connections.")
     except InvalidToken as refused:
         connection.fail(refused, Close.REALTIME_TOKEN)
@@ -105,8 +111,8 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
         "user_id": identity.user_id,
         "app_id": identity.app.public_id,
         "environment": "staging" if identity.app.environment == "test" else "production",
-        "heartbeat_interval_ms": HEARTBEAT_MS,
-        "idle_timeout_ms": IDLE_MS,
+        "heartbeat_interval_ms": round(server.heartbeat.ping_s * 1000),
+        "idle_timeout_ms": round(server.heartbeat.silent_s * 1000),
         "token_expires_at": seconds_to_iso(identity.expires_at),
         "server_time": iso_ms(server.store.clock.now()),
         "limits": {
@@ -228,7 +234,7 @@ async def _is_still_allowed(
 def _take_place(connection: Connection, session: Session, identity: Identity) -> None:
     session.connection, session.socket_id = connection, connection.id
     connection.session = session
-    connection.server.arrived(connection, identity)
+    connection.server.admission.arrived(connection, identity)
     connection.server.feeds.named[connection.id] = connection.socket
     connection.server.watch_expiry(connection, identity.expires_at)
 
@@ -249,6 +255,7 @@ async def renew(connection: Connection, session: Session, frame: f.Auth) -> dict
     if (identity.user_id, identity.scope.app_id) != (before.user_id, before.scope.app_id):
         raise InvalidToken("The token is for another user or app.")
     session.identity = identity
+    server.admission.relies(connection, identity)
     server.watch_expiry(connection, identity.expires_at)
     return {"expires_at": seconds_to_iso(identity.expires_at)}
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Protocol
 
 import structlog
 
-from parley.accounts import service as accounts
 from parley.accounts.app_settings import AppSettings
+from parley.accounts.live import LiveCredentials
 from parley.accounts.model import App
 from parley.accounts.plans import PlanSettings
 from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import InvalidToken, User, UserTokens
 from parley.base.errors import Unauthenticated
 from parley.base.events import Event
-from parley.base.ids import AppId
+from parley.base.ids import AppId, CredentialId
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import iso_from_ms, to_ms
+from parley.bus.tally import Tally
 from parley.channels.realtime.access import ChannelAccess
 from parley.channels.realtime.events import (
     ChannelSubscribed,
@@ -41,12 +41,13 @@ from parley.store.core import Store
 from parley.stream import frames as wire
 from parley.stream.closing import Close
 from parley.stream.hub import Hub, Reader
-from parley.stream.sockets import Acceptance, Rejection, UpgradeRequest
+from parley.stream.sockets import Acceptance, Heartbeat, Rejection, UpgradeRequest
 from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
+from parley.wire.block.socket.admission import Admission
 from parley.wire.block.socket.connection import Connection
 from parley.wire.block.socket.rooms import RoomSockets
-from parley.wire.block.socket.session import Identity, Session, Sessions
+from parley.wire.block.socket.session import Session, Sessions
 
 log = structlog.get_logger(__name__)
 PATH = "/v1/realtime/ws"
@@ -54,20 +55,11 @@ SUBPROTOCOL = "parley.realtime.v1"
 SNAPSHOT_PART = 1_000
 """Members in one frame of a snapshot."""
 TURN_S = 1.0
+PING_S, IDLE_S = 30.0, 75.0
+"""Between protocol pings, and of silence until a connection is closed (6.5); a shorter silence has pings that
+much closer together."""
 WARN_BEFORE_S = 60
 """Before a token ends."""
-
-
-class Activity(Protocol):
-    """What the sockets need of `people.activity`."""
-
-    async def socket_opened(self, app_id: AppId, user_id: str) -> None:
-        """A user opened a socket."""
-        ...
-
-    def socket_closed(self, app_id: AppId, user_id: str) -> None:
-        """One of the user's sockets is closed."""
-        ...
 
 
 class Users(Protocol):
@@ -125,6 +117,10 @@ class BlockSockets:
         settings: AppSettings,
         users: UserTokens,
         tokens: ConnectionTokens,
+        credentials: LiveCredentials,
+        tally: Tally,
+        *,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.store = store
         self.hub = hub
@@ -133,6 +129,12 @@ class BlockSockets:
         self.access = access
         self.users = users
         self.tokens = tokens
+        self.credentials = credentials
+        self.credentials.ended = self.revoked
+        self.admission = Admission(tally, credentials)
+        self.heartbeat = Heartbeat(
+            min(PING_S, idle_s * PING_S / IDLE_S), idle_s, Close.REALTIME_TIMEOUT, "idle timeout"
+        )
         self.presence: Presence
         self.typing: Typing
         self.receipts: Receipts
@@ -143,15 +145,11 @@ class BlockSockets:
         """Clients closed because they read too slowly, since the start: for metrics."""
         self.announce: Callable[[AppId, Event], None] = _nobody_hears
         """Told of subscriptions and members, for webhooks; must be quick."""
-        self.activity: Activity | None = None
-        """Told of who is connected."""
         self.people: Users | None = None
         """Told of whom user tokens name."""
-        self._arrivals: set[asyncio.Task[None]] = set()
         self._settings = settings
-        self._open: Counter[AppId] = Counter()
-        self._counted: dict[Connection, AppId] = {}
-        self._present: dict[Connection, tuple[AppId, str]] = {}
+        self._statuses: dict[tuple[AppId, str], str] = {}
+        """To be shown at the end of this turn."""
         self._expiring: list[tuple[int, int, Connection, int]] = []
         self._number = 0
         self._turner: asyncio.Task[None] | None = None
@@ -169,14 +167,14 @@ class BlockSockets:
     async def stop(self) -> None:
         """Send everybody away, and keep no more time."""
         await self.drain()
-        await cancel_and_wait([self._turner, *self._arrivals])
+        await cancel_and_wait([self._turner])
 
     async def route(self, request: UpgradeRequest) -> Acceptance | Rejection:
         """The socket route at `PATH`."""
         if request.params.get("v", "1") != "1":
             return Rejection(400, b"this server speaks version 1\n")
         offered = SUBPROTOCOL if SUBPROTOCOL in request.subprotocols else None
-        return Acceptance(Connection(self, request), subprotocol=offered)
+        return Acceptance(Connection(self, request), subprotocol=offered, heartbeat=self.heartbeat)
 
     # --- who is connected ---------------------------------------------------------------------
 
@@ -187,7 +185,7 @@ class BlockSockets:
             InvalidToken: it does not exist any more.
         """
         try:
-            return await accounts.app_and_scope(self.store, app_id, actor)
+            return await self.credentials.app(app_id, actor)
         except Unauthenticated as gone:
             raise InvalidToken("The app of this token does not exist.") from gone
 
@@ -195,25 +193,10 @@ class BlockSockets:
         """How the app's plan is called."""
         return (await self._settings.get(scope, "plan", PlanSettings)).plan
 
-    def admit(self, connection: Connection, identity: Identity, limit: int | None) -> bool:
-        """Count an open connection; False when the plan allows no more."""
-        app_id = identity.scope.app_id
-        if limit is not None and self._open[app_id] >= limit:
-            return False
-        self._open[app_id] += 1
-        self._counted[connection] = app_id
-        return True
-
-    def released(self, connection: Connection) -> None:
-        """The connection is closed."""
-        present = self._present.pop(connection, None)
-        if present is not None and self.activity is not None:
-            self.activity.socket_closed(*present)
-        app_id = self._counted.pop(connection, None)
-        if app_id is not None:
-            self._open[app_id] -= 1
-            if not self._open[app_id]:
-                del self._open[app_id]
+    def revoked(self, credentials: Set[CredentialId]) -> None:
+        """Credentials were revoked: close what they opened."""
+        for connection in self.admission.relying_on(credentials):
+            connection.fail(InvalidToken("The key of this token was revoked."), Close.REALTIME_TOKEN)
 
     def watch_expiry(self, connection: Connection, expires_at: int) -> None:
         """Warn the client before its token ends, and close it then."""
@@ -346,31 +329,21 @@ class BlockSockets:
 
     # --- who is there -------------------------------------------------------------------------
 
-    def arrived(self, connection: Connection, identity: Identity) -> None:
-        """Somebody was welcomed on a connection."""
-        if identity.room is not None:
-            return  # a visitor of a call is not a user who is online
-        self._present[connection] = (identity.scope.app_id, identity.user_id)
-        if self.activity is not None:
-            task = asyncio.create_task(self._note_arrival(identity), name="arrival")
-            self._arrivals.add(task)
-            task.add_done_callback(self._arrivals.discard)
-
-    async def _note_arrival(self, identity: Identity) -> None:
-        assert self.activity is not None
-        try:
-            await self.activity.socket_opened(identity.scope.app_id, identity.user_id)
-        except Exception:
-            log.exception("arrival_not_noted")
-
     def show_status(self, app_id: AppId, user_id: str, status: str) -> None:
         """Show a user's availability wherever the user is a member over an open connection here."""
-        for session in self.sessions.of_user(app_id, user_id):
+        if not self._statuses:  # all that are told in this turn are shown in one pass over the sessions
+            asyncio.get_running_loop().call_soon(self._show_statuses)
+        self._statuses[app_id, user_id] = status
+
+    def _show_statuses(self) -> None:
+        statuses, self._statuses = self._statuses, {}
+        for session in self.sessions.of_users(statuses):
             if session.connection is None:
                 continue  # a word from it would count as being there, and end its grace
+            app_id, user_id = session.identity.scope.app_id, session.identity.user_id
+            patch = {"status": statuses[app_id, user_id]}
             for channel, subscription in session.subscriptions.items():
                 if subscription.member_data is not None:
-                    patch = {"status": status}
                     member = self.presence.update(app_id, channel, session.id, user_id, patch)
                     subscription.member_data = member.data
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
 from parley.base.clock import Clock
-from parley.base.ids import AppId
+from parley.base.ids import AppId, CredentialId
 from parley.channels.realtime.access import Permission
 from parley.channels.realtime.grants import Grants
 from parley.channels.realtime.tokens import OneRoom
@@ -38,6 +39,8 @@ class Identity:
     """Unix seconds."""
     room: OneRoom | None = None
     """All that it opens, if it does not open channels."""
+    credentials: Sequence[CredentialId] = ()
+    """That vouch for the token: when one is revoked, what the token opened ends."""
 
 
 @dataclass(slots=True)
@@ -99,11 +102,10 @@ class Sessions:
         session = self._by_id.get(session_id)
         return None if session is None or session.connection is None else session.connection.socket
 
-    def of_user(self, app_id: AppId, user_id: str) -> list[Session]:
-        """A user's sessions in an app, those of clients that are away for a moment included."""
-        wanted = (app_id, user_id)
+    def of_users(self, users: Container[tuple[AppId, str]]) -> list[Session]:
+        """The sessions of users of apps, those of clients that are away for a moment included."""
         return [
-            one for one in self._by_id.values() if (one.identity.scope.app_id, one.identity.user_id) == wanted
+            one for one in self._by_id.values() if (one.identity.scope.app_id, one.identity.user_id) in users
         ]
 
     def away(self, session: Session) -> bool:
