@@ -12,9 +12,9 @@ from parley.conversations.actions.service import Actions
 from parley.conversations.drafts.service import Drafts
 from parley.conversations.groups.invites import Invites
 from parley.conversations.groups.service import Groups
-from parley.conversations.messages.reading import Reading
 from parley.conversations.messages.service import Messages
 from parley.conversations.ports import Engines, Sources, TaskList
+from parley.conversations.reading.service import Reading
 from parley.conversations.summaries.digests import Digests
 from parley.conversations.summaries.engines import Writers
 from parley.conversations.summaries.service import Summaries

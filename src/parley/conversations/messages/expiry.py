@@ -7,8 +7,9 @@ from typing import Any
 
 from parley.accounts.scope import AppScope, Change
 from parley.accounts.service import app_scope
-from parley.conversations.messages import marks, store
+from parley.conversations.messages import store
 from parley.conversations.messages.model import Message
+from parley.conversations.reading import store as marks
 from parley.conversations.summaries import store as summaries
 from parley.conversations.threads import store as threads
 from parley.store.core import Store

@@ -16,9 +16,10 @@ from parley.channels.realtime.model import DATA_LIMIT_BYTES, Draft
 from parley.conversations import announce, views
 from parley.conversations.actions import store as actions_store
 from parley.conversations.actions.service import new_action
-from parley.conversations.messages import access, expiry, marks, store
+from parley.conversations.messages import access, expiry, store
 from parley.conversations.messages.model import Action, Message, MessageChange, NewMessage, moment
 from parley.conversations.ports import Sources
+from parley.conversations.reading import store as marks
 from parley.conversations.summaries import store as summaries
 from parley.conversations.threads.model import Conversation, NewConversation, Participant
 from parley.conversations.threads.service import Threads
@@ -206,7 +207,7 @@ class Messages:
         page: PageRequest,
         sort: Sort,
         *,
-        context: str | None = None,
+        context_id: str | None = None,
         **filters: str | None,
     ) -> Page[Message]:
         """A page of the messages that the caller sees.
@@ -216,15 +217,15 @@ class Messages:
             caller: who asks.
             page: which part.
             sort: the order.
-            context: only of this conversation.
+            context_id: only of this conversation.
             filters: `parent_id`, `source_id`, `target_id`, `status`.
 
         Raises:
             NotFound: the caller sees no such conversation.
         """
         conversation = None
-        if context is not None:
-            conversation = (await self._threads.seen(scope, caller, context)).conversation.id
+        if context_id is not None:
+            conversation = (await self._threads.seen(scope, caller, context_id)).conversation.id
         return await store.page(
             scope, page, scope.now(), sort, viewer=caller.viewer, conversation=conversation, **filters
         )

@@ -17,9 +17,9 @@ from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid, NotFound, TooMany, Unavailable
 from parley.base.times import from_ms, to_ms
 from parley.bus import Bus
-from parley.conversations.messages import marks
 from parley.conversations.messages import store as messages
 from parley.conversations.ports import TaskList
+from parley.conversations.reading import store as marks
 from parley.conversations.settings import DIGEST, PROMPTS, DigestSettings, PromptSettings
 from parley.conversations.summaries import store
 from parley.conversations.summaries.engines import Writers

@@ -14,23 +14,21 @@ from parley.people import preferences
 from parley.people.availability import Availabilities
 from parley.people.model import Availability, Caller, PersonChange, Presence, SeenPerson, Status
 from parley.people.service import People, check_user_id
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of, path_text
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, Link, iso, link, small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, many, one, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, Resource, one, paged
 
 routes = Routes("Users")
 UNSET = msgspec.UNSET
 
 
-class UserListQuery(PageQuery, frozen=True, kw_only=True):
+class UserListQuery(ListQuery, frozen=True, kw_only=True):
     """Which users."""
 
     status: str | None = None
     search: str | None = None
-    sort: str | None = None
 
 
 class UserBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +74,8 @@ class WhoseQuery(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/users")
 async def list_users(call: Call, query: UserListQuery) -> Reply:
     """List the app's users; `search` is a part of a name, user name or e-mail address."""
-    page = await call.service(People).page(
-        call.scope, query.wanted(), read_sort(query.sort), status=query.status, search=query.search
-    )
-    return many([user_resource(seen) for seen in page.rows], meta=page_meta(page))
+    page = await call.service(People).page(call.scope, query.wanted(), query.order(), **query.filters())
+    return paged(page, user_resource)
 
 
 @routes.get("/users/{user_id}")

@@ -15,6 +15,7 @@ import msgspec
 
 from parley.base.errors import Invalid
 from parley.base.paging import PageRequest
+from parley.store.listing import Sort, read_sort
 from parley.wire.block.errors import BadRequest, ValidationFailed
 
 T = TypeVar("T")
@@ -47,6 +48,25 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         if self.page > 1 << 31:
             raise Invalid("There are not so many pages.", field="?page")
         return PageRequest(self.page, min(size, MAX_PAGE_SIZE))
+
+
+class ListQuery(PageQuery, frozen=True, kw_only=True):
+    """Which part of a list, in which order; every other member is a filter of its name."""
+
+    sort: str | None = None
+
+    def order(self) -> Sort:
+        """Newest first, unless another order is asked for.
+
+        Raises:
+            Invalid: no order.
+        """
+        return read_sort(self.sort)
+
+    def filters(self) -> dict[str, Any]:
+        """What rows must be like; None = whatever."""
+        names = set(self.__struct_fields__) - set(ListQuery.__struct_fields__)
+        return {name: getattr(self, name) for name in names}
 
 
 def read_body(raw: bytes, shape: type[T], wrapper: str | None = None) -> T:

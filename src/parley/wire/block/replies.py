@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from parley.base.paging import Page
 
+T = TypeVar("T")
 JSON_API = "application/vnd.api+json"
 JSON = "application/json"
 
@@ -69,6 +70,11 @@ def page_meta(page: Page[Any]) -> dict[str, int]:
         "total_count": page.total,
         "totalRecords": page.total,
     }
+
+
+def paged(page: Page[T], resource: Callable[[T], Any]) -> Reply:
+    """A document with a page of a list."""
+    return many([resource(row) for row in page.rows], meta=page_meta(page))
 
 
 def flat(members: Any, *, status: int | None = None) -> Reply:

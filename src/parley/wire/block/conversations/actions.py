@@ -5,13 +5,12 @@ from __future__ import annotations
 from parley.conversations import views
 from parley.conversations.actions.service import Actions
 from parley.conversations.messages.model import ActionChange
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of
 from parley.wire.block.conversations.resources import action_resource
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, many, one, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, one, paged
 
 routes = Routes("Message actions")
 READ, WRITE = "conversations:read", "conversations:write"
@@ -19,14 +18,8 @@ PAGE_SIZE = 50
 _OF_MESSAGE = "/conversations/{context}/messages/{message_id}/actions"
 
 
-class ActionListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which actions."""
-
-    sort: str | None = None
-
-
 @routes.get(_OF_MESSAGE, scope=READ)
-async def list_actions(call: Call, context: str, message_id: str, query: ActionListQuery) -> Reply:
+async def list_actions(call: Call, context: str, message_id: str, query: ListQuery) -> Reply:
     """List the actions of a message."""
     page = await call.service(Actions).page(
         call.scope,
@@ -34,9 +27,9 @@ async def list_actions(call: Call, context: str, message_id: str, query: ActionL
         context,
         message_id,
         query.wanted(PAGE_SIZE),
-        read_sort(query.sort),
+        query.order(),
     )
-    return many([action_resource(action) for action in page.rows], meta=page_meta(page))
+    return paged(page, action_resource)
 
 
 @routes.get(_OF_MESSAGE + "/{action_id}", scope=READ)

@@ -11,12 +11,12 @@ from parley.conversations.groups.service import Groups
 from parley.conversations.messages.model import Short
 from parley.conversations.threads.model import ConversationChange, NewConversation
 from parley.conversations.threads.service import Threads
-from parley.store.listing import read_sort
-from parley.wire.block.conversations.resources import asker, context_resource, group_page
+from parley.wire.block.callers import caller_of
+from parley.wire.block.conversations.resources import context_resource, group_resource
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import Reply, many, page_meta
+from parley.wire.block.reading import ListQuery, PageQuery
+from parley.wire.block.replies import Reply, paged
 
 routes = Routes("Contexts")
 READ, WRITE = "conversations:read", "conversations:write"
@@ -24,13 +24,12 @@ UNSET = msgspec.UNSET
 Text = Annotated[str, Meta(max_length=10_000)]
 
 
-class ContextListQuery(PageQuery, frozen=True, kw_only=True):
+class ContextListQuery(ListQuery, frozen=True, kw_only=True):
     """Which contexts."""
 
     status: str | None = None
     context_type: str | None = None
     search: str | None = None
-    sort: str | None = None
 
 
 class NewContextBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,20 +58,17 @@ async def list_contexts(call: Call, query: ContextListQuery) -> Reply:
     """List the contexts that the caller is in; `search` is a part of a name, reference or description."""
     page = await call.service(Threads).contexts(
         call.scope,
-        (asker(call)).caller,
+        caller_of(call),
         query.wanted(),
-        read_sort(query.sort),
-        search=query.search,
-        status=query.status,
-        context_type=query.context_type,
+        query.order(),
+        **query.filters(),
     )
-    return many([context_resource(each) for each in page.rows], meta=page_meta(page))
+    return paged(page, context_resource)
 
 
 @routes.post("/contexts", scope=WRITE, body="context")
 async def create_context(call: Call, body: NewContextBody) -> Reply:
     """Make a context of the caller's."""
-    who = asker(call)
     new = NewConversation(
         name=body.name,
         description=body.description,
@@ -80,14 +76,14 @@ async def create_context(call: Call, body: NewContextBody) -> Reply:
         metadata=small(body.metadata),
         payload=small(body.payload),
     )
-    made = await call.service(Threads).create(call.scope, who.caller, new, announced=False)
+    made = await call.service(Threads).create(call.scope, caller_of(call), new, announced=False)
     return Reply({"data": context_resource(made)})
 
 
 @routes.get("/contexts/{context}", scope=READ)
 async def get_context(call: Call, context: str) -> Reply:
     """Get a context."""
-    seen = await call.service(Threads).seen(call.scope, (asker(call)).caller, context)
+    seen = await call.service(Threads).seen(call.scope, caller_of(call), context)
     return Reply({"data": context_resource(seen.conversation)})
 
 
@@ -102,12 +98,12 @@ async def update_context(call: Call, context: str, body: ContextBody) -> Reply:
         metadata=small(body.metadata),
         payload=small(body.payload),
     )
-    changed = await call.service(Threads).change(call.scope, (asker(call)).caller, context, wanted)
+    changed = await call.service(Threads).change(call.scope, caller_of(call), context, wanted)
     return Reply({"data": context_resource(changed)})
 
 
 @routes.get("/context/{context}/groups", scope="groups:read")
 async def list_groups_of_context(call: Call, context: str, query: PageQuery) -> Reply:
     """List the groups of a context."""
-    who = asker(call)
-    return group_page(await call.service(Groups).of_context(call.scope, who.caller, context, query.wanted()))
+    found = await call.service(Groups).of_context(call.scope, caller_of(call), context, query.wanted())
+    return paged(found, group_resource)

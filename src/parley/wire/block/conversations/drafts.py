@@ -4,52 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley.base.paging import Page
 from parley.conversations import views
 from parley.conversations.drafts.model import DraftMessage
 from parley.conversations.drafts.service import Drafts
 from parley.conversations.messages.model import Details, MessageChange, NewMessage
-from parley.store.listing import read_sort
-from parley.wire.block.callers import path_text
-from parley.wire.block.conversations.resources import asker, check_links
+from parley.wire.block.callers import caller_of, path_text
+from parley.wire.block.conversations.resources import check_links
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, many, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, Resource, paged
 
 routes = Routes("Draft messages")
 READ, WRITE = "conversations:read", "conversations:write"
 
 
-class DraftListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which drafts."""
-
-    status: str | None = None
-    context_id: str | None = None
-    source_id: str | None = None
-    sort: str | None = None
-
-
-class DraftsOfContextQuery(PageQuery, frozen=True, kw_only=True):
+class DraftsOfContextQuery(ListQuery, frozen=True, kw_only=True):
     """Which drafts of a conversation."""
 
     status: str | None = None
-    sort: str | None = None
+
+
+class DraftListQuery(DraftsOfContextQuery, frozen=True, kw_only=True):
+    """Which drafts."""
+
+    context_id: str | None = None
+    source_id: str | None = None
 
 
 @routes.get("/draft_messages", scope=READ)
 async def list_drafts(call: Call, query: DraftListQuery) -> Reply:
     """List the caller's drafts."""
-    page = await call.service(Drafts).page(
-        call.scope,
-        (asker(call)).caller,
-        query.wanted(),
-        read_sort(query.sort),
-        status=query.status,
-        context_id=query.context_id,
-        source_id=query.source_id,
-    )
-    return _page(page)
+    return await _page(call, query)
 
 
 @routes.post("/draft_messages", scope=WRITE, body="draft_message")
@@ -57,47 +43,39 @@ async def create_draft(call: Call, body: NewMessage) -> Reply:
     """Keep a draft."""
     small(body.payload)
     check_links(body)
-    return _one(await call.service(Drafts).create(call.scope, (asker(call)).caller, body))
+    return _one(await call.service(Drafts).create(call.scope, caller_of(call), body))
 
 
 @routes.get("/draft_messages/{draft_id}", scope=READ)
 async def get_draft(call: Call, draft_id: str) -> Reply:
     """Get a draft of the caller's."""
-    return _one(await call.service(Drafts).get(call.scope, (asker(call)).caller, draft_id))
+    return _one(await call.service(Drafts).get(call.scope, caller_of(call), draft_id))
 
 
 @routes.put("/draft_messages/{draft_id}", scope=WRITE, body="draft_message")
 async def update_draft(call: Call, draft_id: str, body: MessageChange) -> Reply:
     """Change a draft of the caller's."""
     small(body.payload)
-    return _one(await call.service(Drafts).change(call.scope, (asker(call)).caller, draft_id, body))
+    return _one(await call.service(Drafts).change(call.scope, caller_of(call), draft_id, body))
 
 
 @routes.delete("/draft_messages/{draft_id}", scope=WRITE)
 async def delete_draft(call: Call, draft_id: str) -> Reply:
     """Forget a draft of the caller's."""
-    await call.service(Drafts).delete(call.scope, (asker(call)).caller, draft_id)
+    await call.service(Drafts).delete(call.scope, caller_of(call), draft_id)
     return NOTHING
 
 
 @routes.get("/draft_messages/context/{context}", scope=READ)
 async def list_drafts_of_context(call: Call, context: str, query: DraftsOfContextQuery) -> Reply:
     """List the caller's drafts for a conversation."""
-    page = await call.service(Drafts).page(
-        call.scope,
-        (asker(call)).caller,
-        query.wanted(),
-        read_sort(query.sort),
-        status=query.status,
-        context_id=path_text(context),
-    )
-    return _page(page)
+    return await _page(call, query, context_id=path_text(context))
 
 
 @routes.put("/draft_messages/{draft_id}/publish", scope=WRITE)
 async def publish_draft(call: Call, draft_id: str) -> Reply:
     """Send a draft of the caller's; it is archived then."""
-    return _one(await call.service(Drafts).publish(call.scope, asker(call).caller, draft_id))
+    return _one(await call.service(Drafts).publish(call.scope, caller_of(call), draft_id))
 
 
 def _resource(draft: DraftMessage) -> Resource:
@@ -128,5 +106,8 @@ def _one(draft: DraftMessage) -> Reply:
     return Reply({"data": _resource(draft)})
 
 
-def _page(page: Page[DraftMessage]) -> Reply:
-    return many([_resource(draft) for draft in page.rows], meta=page_meta(page))
+async def _page(call: Call, query: DraftsOfContextQuery, **more: str) -> Reply:
+    page = await call.service(Drafts).page(
+        call.scope, caller_of(call), query.wanted(), query.order(), **query.filters(), **more
+    )
+    return paged(page, _resource)

@@ -12,7 +12,7 @@ from parley.base.errors import Invalid
 from parley.base.times import iso_ms
 from parley.conversations.files.model import MessageFile, NewFile
 from parley.conversations.files.service import MessageFiles
-from parley.conversations.messages.reading import Opened
+from parley.conversations.reading.service import Opened
 from parley.wire.block.callers import caller_of, path_text
 from parley.wire.block.conversations.file_content import chunks
 from parley.wire.block.endpoint import BODY_LIMITBYTES, Call, Routes

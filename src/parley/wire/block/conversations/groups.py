@@ -9,25 +9,23 @@ from msgspec import Meta
 
 from parley.conversations.groups.model import GroupChange, GroupSeen, NewGroup
 from parley.conversations.groups.service import Groups
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of, path_text
-from parley.wire.block.conversations.resources import group_page, group_resource
+from parley.wire.block.conversations.resources import group_resource
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply
+from parley.wire.block.reading import ListQuery, PageQuery
+from parley.wire.block.replies import NOTHING, Reply, paged
 
 routes = Routes("Groups")
 READ, WRITE = "groups:read", "groups:write"
 
 
-class GroupListQuery(PageQuery, frozen=True, kw_only=True):
+class GroupListQuery(ListQuery, frozen=True, kw_only=True):
     """Which groups."""
 
     status: str | None = None
     group_type: str | None = None
     search: str | None = None
-    sort: str | None = None
 
 
 class MemberBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +41,10 @@ async def list_groups(call: Call, query: GroupListQuery) -> Reply:
         call.scope,
         caller_of(call),
         query.wanted(),
-        read_sort(query.sort),
-        status=query.status,
-        group_type=query.group_type,
-        search=query.search,
+        query.order(),
+        **query.filters(),
     )
-    return group_page(page)
+    return paged(page, group_resource)
 
 
 @routes.post("/groups", scope=WRITE, body="group")
@@ -88,7 +84,7 @@ async def recover_group(call: Call, group_id: str) -> Reply:
 async def list_deleted_groups(call: Call, query: PageQuery) -> Reply:
     """List groups in the trash, the last deleted first."""
     page = await call.service(Groups).page(call.scope, caller_of(call), query.wanted(), deleted=True)
-    return group_page(page)
+    return paged(page, group_resource)
 
 
 @routes.post("/groups/{group_id}/members", status=200, scope=WRITE, body="groupmember")

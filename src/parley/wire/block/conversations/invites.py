@@ -18,7 +18,7 @@ from parley.wire.block.conversations.resources import group_resource
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.errors import Gone
 from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, page_meta
+from parley.wire.block.replies import NOTHING, Reply, Resource, flat, paged
 
 routes = Routes("Group invites")
 READ, WRITE = "groups:read", "groups:write"
@@ -81,7 +81,7 @@ async def list_invites(call: Call, group_id: str, query: InviteListQuery) -> Rep
     page = await call.service(Invites).page(
         call.scope, caller_of(call), group_id, query.wanted(), query.status
     )
-    return many([_resource(invite) for invite in page.rows], meta=page_meta(page))
+    return paged(page, _resource)
 
 
 @routes.post("/groups/{group_id}/invites", scope=WRITE, body="invite")

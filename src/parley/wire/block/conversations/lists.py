@@ -13,22 +13,20 @@ from parley.conversations.messages import queries
 from parley.conversations.threads.model import Seen
 from parley.conversations.threads.service import Threads
 from parley.conversations.threads.unread import UnreadSummary, unread_summary
-from parley.store.listing import read_sort
-from parley.wire.block.callers import path_text
-from parley.wire.block.conversations.resources import asker, group_page
+from parley.wire.block.callers import caller_of, path_text
+from parley.wire.block.conversations.resources import group_resource
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import Reply, many, one, page_meta
+from parley.wire.block.reading import ListQuery, PageQuery
+from parley.wire.block.replies import Reply, many, one, page_meta, paged
 
 routes = Routes("Users")
 READ = "conversations:read"
 
 
-class ConversationListQuery(PageQuery, frozen=True, kw_only=True):
+class ConversationListQuery(ListQuery, frozen=True, kw_only=True):
     """Which conversations."""
 
     status: str | None = None
-    sort: str | None = None
     search: str | None = None
     has_unread: bool | None = None
     min_new_messages: int | None = None
@@ -64,31 +62,28 @@ async def list_group_conversations_of_user(call: Call, user_id: str, query: Conv
 @routes.get("/users/{user_id}/groups", scope="groups:read")
 async def list_groups_of_user(call: Call, user_id: str, query: PageQuery) -> Reply:
     """List the groups that a user belongs to; of others, those that the caller sees as well."""
-    who = asker(call)
-    return group_page(
-        await call.service(Groups).page(call.scope, who.caller, query.wanted(), member=path_text(user_id))
+    found = await call.service(Groups).page(
+        call.scope, caller_of(call), query.wanted(), member=path_text(user_id)
     )
+    return paged(found, group_resource)
 
 
 @routes.get("/users/{user_id}/context/{context}/groups", scope="groups:read")
 async def list_groups_of_user_and_context(call: Call, user_id: str, context: str, query: PageQuery) -> Reply:
     """List the groups of a context that a user belongs to."""
-    who = asker(call)
-    return group_page(
-        await call.service(Groups).of_context(
-            call.scope, who.caller, context, query.wanted(), member=path_text(user_id)
-        )
+    found = await call.service(Groups).of_context(
+        call.scope, caller_of(call), context, query.wanted(), member=path_text(user_id)
     )
+    return paged(found, group_resource)
 
 
 @routes.get("/users/{user_id}/unread-summary", scope=READ)
 async def get_unread_summary(call: Call, user_id: str, query: UnreadQuery) -> Reply:
     """What a user has not read, in one list and in buckets."""
-    who = asker(call)
     user_id = path_text(user_id)
     found = await unread_summary(
         call.scope,
-        who.caller,
+        caller_of(call),
         user_id,
         group_by=query.group_by,
         custom=query.custom,
@@ -125,13 +120,12 @@ def _unread(user_id: str, found: UnreadSummary) -> dict[str, Any]:
 
 
 async def _conversations(call: Call, user_id: str, query: ConversationListQuery, **filters: object) -> Reply:
-    who = asker(call)
     page = await call.service(Threads).of_user(
         call.scope,
-        who.caller,
+        caller_of(call),
         path_text(user_id),
         query.wanted(),
-        read_sort(query.sort),
+        query.order(),
         status=query.status,
         search=query.search,
         least_unread=query.least_unread,

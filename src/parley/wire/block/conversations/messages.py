@@ -9,11 +9,10 @@ import msgspec
 from parley.conversations.messages.batch import send_batch
 from parley.conversations.messages.model import MessageChange, NewMessage
 from parley.conversations.messages.service import Messages
-from parley.store.listing import read_sort
-from parley.wire.block.callers import path_text
+from parley.wire.block.callers import caller_of, path_text
 from parley.wire.block.conversations.resources import asker, check_links, message_page, message_reply
 from parley.wire.block.endpoint import Call, Routes
-from parley.wire.block.reading import PageQuery
+from parley.wire.block.reading import ListQuery, PageQuery
 from parley.wire.block.replies import NOTHING, Reply, one
 
 routes = Routes("Messages")
@@ -21,22 +20,19 @@ READ, WRITE = "conversations:read", "conversations:write"
 BATCH_BODY_LIMIT_BYTES = 32 << 20
 
 
-class MessageListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which messages."""
+class SubListQuery(ListQuery, frozen=True, kw_only=True):
+    """Which messages of a conversation or a thread."""
 
     status: str | None = None
+
+
+class MessageListQuery(SubListQuery, frozen=True, kw_only=True):
+    """Which messages."""
+
     context_id: str | None = None
     parent_id: str | None = None
     source_id: str | None = None
     target_id: str | None = None
-    sort: str | None = None
-
-
-class SubListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which messages of a conversation or a thread."""
-
-    status: str | None = None
-    sort: str | None = None
 
 
 class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +44,7 @@ class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/messages", scope=READ)
 async def list_messages(call: Call, query: MessageListQuery) -> Reply:
     """List messages that the caller sees."""
-    who = asker(call)
-    page = await call.service(Messages).page(
-        call.scope,
-        who.caller,
-        query.wanted(),
-        read_sort(query.sort),
-        context=query.context_id,
-        parent_id=query.parent_id,
-        source_id=query.source_id,
-        target_id=query.target_id,
-        status=query.status,
-    )
-    return await message_page(call, who, page)
+    return await _page(call, query)
 
 
 @routes.post("/messages", scope=WRITE, body="message")
@@ -94,8 +78,7 @@ async def update_message(call: Call, message_id: str, body: MessageChange) -> Re
 @routes.delete("/messages/{message_id}", scope=WRITE)
 async def delete_message(call: Call, message_id: str) -> Reply:
     """Put a message of the caller's into the trash."""
-    who = asker(call)
-    await call.service(Messages).delete(call.scope, who.caller, message_id)
+    await call.service(Messages).delete(call.scope, caller_of(call), message_id)
     return NOTHING
 
 
@@ -110,26 +93,13 @@ async def recover_message(call: Call, message_id: str) -> Reply:
 @routes.get("/messages/context/{context}", scope=READ)
 async def list_messages_of_context(call: Call, context: str, query: SubListQuery) -> Reply:
     """List the messages of a conversation."""
-    who = asker(call)
-    page = await call.service(Messages).page(
-        call.scope, who.caller, query.wanted(), read_sort(query.sort), context=context, status=query.status
-    )
-    return await message_page(call, who, page)
+    return await _page(call, query, context_id=context)
 
 
 @routes.get("/messages/parent/{parent}", scope=READ)
 async def list_messages_of_parent(call: Call, parent: str, query: SubListQuery) -> Reply:
     """List the answers to a message."""
-    who = asker(call)
-    page = await call.service(Messages).page(
-        call.scope,
-        who.caller,
-        query.wanted(),
-        read_sort(query.sort),
-        parent_id=path_text(parent),
-        status=query.status,
-    )
-    return await message_page(call, who, page)
+    return await _page(call, query, parent_id=path_text(parent))
 
 
 @routes.get("/messages/trash/show", scope=READ)
@@ -149,6 +119,15 @@ async def list_deleted_messages(call: Call, query: PageQuery) -> Reply:
 )
 async def batch_messages(call: Call, body: BatchBody) -> Reply:
     """Send many messages; one bad item does not stop the others."""
-    who = asker(call)
-    outcome = await send_batch(call.service(Messages), call.scope, who.caller, body.messages, check_links)
+    outcome = await send_batch(
+        call.service(Messages), call.scope, caller_of(call), body.messages, check_links
+    )
     return one("message_batch", "batch", msgspec.to_builtins(outcome))
+
+
+async def _page(call: Call, query: SubListQuery, **more: str) -> Reply:
+    who = asker(call)
+    page = await call.service(Messages).page(
+        call.scope, who.caller, query.wanted(), query.order(), **query.filters(), **more
+    )
+    return await message_page(call, who, page)

@@ -104,8 +104,3 @@ def group_resource(seen: GroupSeen) -> Resource:
         },
     }  # fmt: skip
     return Resource(group.id, "Group", attributes)
-
-
-def group_page(page: Page[GroupSeen]) -> Reply:
-    """A page of groups."""
-    return many([group_resource(seen) for seen in page.rows], meta=page_meta(page))

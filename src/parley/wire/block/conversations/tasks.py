@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from parley.base.errors import Invalid
 from parley.base.times import iso_ms
-from parley.conversations.messages.reading import Opened
+from parley.conversations.reading.service import Opened
 from parley.conversations.tasks.model import (
     DESCRIPTION_LIMIT,
     Step,
@@ -25,7 +25,7 @@ from parley.wire.block.conversations.resources import Asker
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, iso
 from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, many, page_meta
+from parley.wire.block.replies import NOTHING, Reply, Resource, paged
 
 routes = Routes("Tasks")
 READ, WRITE = "conversations:read", "conversations:write"
@@ -81,7 +81,7 @@ async def list_conversation_tasks(call: Call, conversation_id: str, query: Tasks
     page = await call.service(Tasks).of_conversation(
         call.scope, asks, path_text(conversation_id), query.wanted(), status=query.status
     )
-    return many([task_resource(task) for task in page.rows], meta=page_meta(page))
+    return paged(page, task_resource)
 
 
 @routes.get("/users/{user_id}/tasks", scope=READ)
@@ -90,7 +90,7 @@ async def list_user_tasks(call: Call, user_id: str, query: UserTasksQuery) -> Re
     asks = caller_of(call)
     which = TaskFilter(**{name: getattr(query, name) for name in TaskFilter.__struct_fields__})
     page = await call.service(Tasks).of_user(call.scope, asks, path_text(user_id), query.wanted(), which)
-    return many([task_resource(task) for task in page.rows], meta=page_meta(page))
+    return paged(page, task_resource)
 
 
 @routes.post("/conversations/{conversation_id}/tasks", scope=WRITE, body="task")

@@ -12,8 +12,8 @@ from parley.base.errors import NotFound, Unauthenticated
 from parley.conversations import views
 from parley.conversations.messages import queries
 from parley.conversations.messages.model import NewMessage, Short
-from parley.conversations.messages.reading import Opened, Reading
 from parley.conversations.messages.service import Messages
+from parley.conversations.reading.service import Opened, Reading
 from parley.conversations.summaries.service import Summaries
 from parley.conversations.threads.model import (
     MEMBERS_LIMIT,
@@ -23,6 +23,7 @@ from parley.conversations.threads.model import (
     Participant,
 )
 from parley.conversations.threads.service import Threads
+from parley.wire.block.callers import caller_of
 from parley.wire.block.conversations.files import file_entry, included_files
 from parley.wire.block.conversations.resources import (
     Asker,
@@ -120,8 +121,7 @@ class ReaderBody(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/conversations/contexts", scope=READ)
 async def list_keys(call: Call) -> Reply:
     """List what addresses the caller's conversations, newest first."""
-    who = asker(call)
-    return flat({"data": {"contexts": await call.service(Threads).keys(call.scope, who.caller)}})
+    return flat({"data": {"contexts": await call.service(Threads).keys(call.scope, caller_of(call))}})
 
 
 @routes.post("/conversations", scope=WRITE, body="conversation")
@@ -158,7 +158,7 @@ async def open_conversation(call: Call, context: str, query: ConversationQuery) 
 @routes.delete("/conversations/{context}", scope=WRITE)
 async def delete_conversation(call: Call, context: str) -> Reply:
     """Make a conversation invisible to everybody."""
-    await call.service(Threads).delete(call.scope, (asker(call)).caller, context)
+    await call.service(Threads).delete(call.scope, caller_of(call), context)
     return NOTHING
 
 

@@ -7,16 +7,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from parley.notifications.model import NewNotification, Notification, NotificationChange
+from parley.notifications.model import UNREAD, NewNotification, Notification, NotificationChange
 from parley.notifications.service import Notifications
 from parley.notifications.views import notification_view
 from parley.people.model import Status
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of, path_text
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, Link, instant, link, small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, many, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, Resource, paged
 
 routes = Routes("Notifications")
 UNSET = msgspec.UNSET
@@ -63,31 +62,30 @@ class NotificationUpdate(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any] | msgspec.UnsetType | None = UNSET
 
 
-class NotificationsQuery(PageQuery, frozen=True, kw_only=True):
+class NotificationsQuery(ListQuery, frozen=True, kw_only=True):
     """Which notifications."""
 
     status: str | None = None
     target_id: str | None = None
     source_id: str | None = None
-    sort: str | None = None
 
 
 @routes.get("/notifications", scope=READ)
 async def list_notifications(call: Call, query: NotificationsQuery) -> Reply:
     """List notifications; a user sees those for them and those by them."""
-    return await _page(call, query, query.status, query.target_id)
+    return await _page(call, query)
 
 
 @routes.get("/notifications/unread", scope=READ)
 async def list_unread(call: Call, query: NotificationsQuery) -> Reply:
     """List those that nobody has read."""
-    return await _page(call, query, "pending", query.target_id)
+    return await _page(call, query, status=UNREAD)
 
 
 @routes.get("/notifications/target/{target_id}", scope=READ)
 async def list_by_target(call: Call, target_id: str, query: NotificationsQuery) -> Reply:
     """List those for one target."""
-    return await _page(call, query, query.status, path_text(target_id))
+    return await _page(call, query, target_id=path_text(target_id))
 
 
 @routes.post("/notifications", scope=WRITE, body="notification")
@@ -139,18 +137,11 @@ async def mark_unread(call: Call, notification_id: str) -> Reply:
     return _one(await call.service(Notifications).mark(call.scope, asks, notification_id, is_read=False))
 
 
-async def _page(call: Call, query: NotificationsQuery, status: str | None, target_id: str | None) -> Reply:
-    asks = caller_of(call)
+async def _page(call: Call, query: NotificationsQuery, **instead: str) -> Reply:
     page = await call.service(Notifications).page(
-        call.scope,
-        asks,
-        query.wanted(),
-        read_sort(query.sort),
-        status=status,
-        target_id=target_id,
-        source_id=query.source_id,
+        call.scope, caller_of(call), query.wanted(), query.order(), **(query.filters() | instead)
     )
-    return many([_resource(one) for one in page.rows], meta=page_meta(page))
+    return paged(page, _resource)
 
 
 def _resource(one: Notification) -> Resource:

@@ -10,12 +10,11 @@ from msgspec import Meta
 from parley.notifications.model import GENERAL, NewWebNotification, Priority, WebNotification
 from parley.notifications.views import web_notification_view
 from parley.notifications.web import WebNotifications
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, Link, link, small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, Resource, flat, paged
 
 routes = Routes("Web notifications")
 READ, WRITE = "notifications:read", "notifications:write"
@@ -71,7 +70,7 @@ class RecipientBody(msgspec.Struct, frozen=True, kw_only=True):
     """None = the user of the token."""
 
 
-class WebNotificationsQuery(PageQuery, frozen=True, kw_only=True):
+class WebNotificationsQuery(ListQuery, frozen=True, kw_only=True):
     """Which web notifications."""
 
     recipient_unique_id: str | None = None
@@ -79,7 +78,6 @@ class WebNotificationsQuery(PageQuery, frozen=True, kw_only=True):
     priority: str | None = None
     is_read: bool | None = None
     status: str | None = None
-    sort: str | None = None
 
 
 @routes.get("/web_notifications", scope=READ)
@@ -90,14 +88,10 @@ async def list_web_notifications(call: Call, query: WebNotificationsQuery) -> Re
         call.scope,
         asks,
         query.wanted(),
-        read_sort(query.sort),
-        is_read=query.is_read,
-        recipient_unique_id=query.recipient_unique_id,
-        notification_type=query.notification_type,
-        priority=query.priority,
-        status=query.status,
+        query.order(),
+        **query.filters(),
     )
-    return many([_resource(one) for one in page.rows], meta=page_meta(page))
+    return paged(page, _resource)
 
 
 @routes.post("/web_notifications", scope=WRITE, body="web_notification")

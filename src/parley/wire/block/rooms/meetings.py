@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -11,12 +12,11 @@ from parley.rooms.meetings.model import OURS, MeetingChange, MeetingFilter, NewM
 from parley.rooms.meetings.service import Meetings
 from parley.rooms.model import DEFAULT_PARTICIPANTS, MAX_PARTICIPANTS, MIN_PARTICIPANTS
 from parley.rooms.recordings import Recordings
-from parley.store.listing import read_sort
 from parley.wire.block.callers import caller_of, user_named
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import Line, Link, instant, iso, link, small
-from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, page_meta
+from parley.wire.block.reading import ListQuery
+from parley.wire.block.replies import NOTHING, Reply, Resource, flat, paged
 
 routes = Routes("Meetings")
 READ, WRITE = "conversations:read", "conversations:write"
@@ -27,7 +27,7 @@ Text = Annotated[str, Meta(max_length=10_000)]
 Size = Annotated[int, Meta(ge=MIN_PARTICIPANTS, le=MAX_PARTICIPANTS)]
 
 
-class MeetingsQuery(PageQuery, frozen=True, kw_only=True):
+class MeetingsQuery(ListQuery, frozen=True, kw_only=True):
     """Which meetings."""
 
     host_unique_id: str | None = None
@@ -38,7 +38,6 @@ class MeetingsQuery(PageQuery, frozen=True, kw_only=True):
     """Then or later."""
     scheduled_before: str | None = None
     """Earlier."""
-    sort: str | None = None
 
 
 class MeetingBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +96,8 @@ async def list_meetings(call: Call, query: MeetingsQuery) -> Reply:
         scheduled_after=instant(query.scheduled_after, "?scheduled_after"),
         scheduled_before=instant(query.scheduled_before, "?scheduled_before"),
     )
-    page = await call.service(Meetings).page(call.scope, asks, query.wanted(), which, read_sort(query.sort))
-    return many([_resource(call, seen) for seen in page.rows], meta=page_meta(page))
+    page = await call.service(Meetings).page(call.scope, asks, query.wanted(), which, query.order())
+    return paged(page, partial(_resource, call))
 
 
 @routes.post("/meetings", scope=WRITE, body="meeting")

@@ -25,7 +25,7 @@ from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.errors import Gone
 from parley.wire.block.fields import iso
 from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, one, page_meta
+from parley.wire.block.replies import NOTHING, Reply, Resource, flat, many, one, paged
 
 routes = Routes("WebRTC rooms")
 ROOMS = "/v1/realtime/webrtc/rooms"
@@ -82,9 +82,7 @@ async def list_rooms(call: Call, query: PageQuery) -> Reply:
     """List rooms, newest first, ended ones included."""
     seen_by = None if call.is_server else call.acting_user().id
     page = await service.list_rooms(call.scope, query.wanted(), seen_by=seen_by)
-    return many(
-        [Resource(room.id, "webrtc_rooms", _shape(call, room)) for room in page.rows], meta=page_meta(page)
-    )
+    return paged(page, lambda room: Resource(room.id, "webrtc_rooms", _shape(call, room)))
 
 
 @routes.get(f"{ROOMS}/{{room_id}}")

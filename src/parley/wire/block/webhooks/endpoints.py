@@ -19,7 +19,7 @@ from parley.webhooks.model import Delivery, DeliveryState, LoggedAttempt, Logged
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.fields import iso
 from parley.wire.block.reading import PageQuery
-from parley.wire.block.replies import NOTHING, Reply, Resource, many, one, page_meta
+from parley.wire.block.replies import NOTHING, Reply, Resource, many, one, paged
 
 routes = Routes("Webhooks")
 UNSET = msgspec.UNSET
@@ -100,7 +100,7 @@ async def test_webhook(call: Call, webhook_id: str) -> Reply:
 async def list_deliveries(call: Call, webhook_id: str, query: PageQuery) -> Reply:
     """List recent attempts, newest first."""
     page = await call.service(Endpoints).attempts(call.scope, webhook_id, query.wanted())
-    return many([_attempt(attempt) for attempt in page.rows], meta=page_meta(page))
+    return paged(page, _attempt)
 
 
 @routes.post(f"{WEBHOOKS}/{{webhook_id}}/deliveries/{{delivery_id}}/replay", access="server", status=202)

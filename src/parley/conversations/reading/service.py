@@ -11,8 +11,9 @@ from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import Draft
 from parley.conversations import announce, views
-from parley.conversations.messages import access, marks, store
+from parley.conversations.messages import access, store
 from parley.conversations.messages.model import Message
+from parley.conversations.reading import store as marks
 from parley.conversations.threads import store as threads_store
 from parley.conversations.threads.model import Conversation, Receipt, Seen
 from parley.conversations.threads.service import Threads
