@@ -30,9 +30,9 @@ STOP_GRACE_S = 3.0
 """Between SIGTERM and SIGKILL; Janus needs 0.2 s, also with many transports."""
 
 
-def _die_with_parent(parent_pid: int) -> None:
-    """Between fork and exec: be killed when the parent ends (prctl(2), PR_SET_PDEATHSIG)."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _die_with_parent(parent_pid: int, signal_number: int) -> None:
+    """Between fork and exec: get a signal when the parent ends (prctl(2), PR_SET_PDEATHSIG)."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     if os.getppid() != parent_pid:  # it ended before we asked
         os._exit(127)
 
@@ -81,9 +81,20 @@ class Child:
 
     @classmethod
     async def spawn(
-        cls, name: str, argv: Sequence[str], *, level_of: Callable[[str], int] = plain_level
+        cls,
+        name: str,
+        argv: Sequence[str],
+        *,
+        level_of: Callable[[str], int] = plain_level,
+        when_orphaned: signal.Signals = signal.SIGKILL,
     ) -> Child:
         """Start the program in its own session, so that a Ctrl-C at our terminal is ours to handle.
+
+        Args:
+            name: for our log.
+            argv: path and arguments.
+            level_of: how important a line of its output is.
+            when_orphaned: what it gets when this process ends without stopping it.
 
         Raises:
             MediaUnavailable: it cannot be executed.
@@ -96,7 +107,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: _die_with_parent(parent_pid),
+                preexec_fn=lambda: _die_with_parent(parent_pid, when_orphaned),
             )
         except OSError as error:
             raise MediaUnavailable(f"{argv[0]} cannot be started: {error}.") from error

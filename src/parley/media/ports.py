@@ -100,6 +100,23 @@ class SendTransport(Protocol):
     async def request_key_frame(self) -> None:
         """Ask the publisher for a key frame."""
 
+    async def capture(self, name: str | None) -> None:
+        """Have the engine write everything that arrives into files as it arrives; None ends that.
+
+        Each section has a file of its own (`capture_file`), those that are added later as well. A section
+        that is used again goes on in its file.
+
+        Args:
+            name: the beginning of the files' names, below the engine's folder of captures; never used before,
+                for files of that name would be overwritten.
+
+        Raises:
+            MediaError: the engine has no such folder, or refuses.
+        """
+
+    def capture_file(self, mid: str) -> str | None:
+        """Name of the file that a section is written into; None while nothing is."""
+
     async def close(self) -> None:
         """Release the transport; may be called twice."""
 

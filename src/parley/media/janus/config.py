@@ -24,6 +24,8 @@ class JanusOptions:
     """The folder that holds `plugins/` and `transports/`; None searches the usual places."""
     runtime_folder: Path | None = None
     """Where the private folder is made; a temporary folder if None or too long for a unix socket."""
+    captures_folder: Path | None = None
+    """Where what participants send is written for recordings; None captures nothing."""
     rtp_ports: tuple[int, int] = (20000, 20999)
     """First and last UDP port for media; each transport takes one."""
     public_addresses: tuple[str, ...] = ()

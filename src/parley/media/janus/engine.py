@@ -128,7 +128,12 @@ class JanusEngine:
             room = run.rooms.get(room_id)
             if room is None:
                 room = await JanusRoom.create(
-                    run.client, run.process.keys, room_id, options, run.run_in_background
+                    run.client,
+                    run.process.keys,
+                    room_id,
+                    options,
+                    run.run_in_background,
+                    run.process.captures_folder,
                 )
                 if self._supervisor.current is not run:
                     raise MediaUnavailable("The media engine ended while the room was made.")

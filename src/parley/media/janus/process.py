@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import shutil
+import signal
 import sysconfig
 from pathlib import Path
 
@@ -113,8 +114,12 @@ def require_version(version: str) -> None:
 class JanusProcess:
     """One run of Janus with its private folder."""
 
-    def __init__(self, child: Child, folder: PrivateFolder, keys: JanusSecrets) -> None:
+    def __init__(
+        self, child: Child, folder: PrivateFolder, keys: JanusSecrets, captures_folder: Path | None
+    ) -> None:
         self.child = child
+        self.captures_folder = captures_folder
+        """A short path to the folder of captures, inside the private folder."""
         self._folder = folder
         self.socket_path = folder.socket_path
         self.keys = keys
@@ -134,11 +139,13 @@ class JanusProcess:
         try:
             main = write_configuration(folder.path, folder.socket_path, libraries, options, keys)
             argv = [binary, "-F", str(folder.path), "-C", str(main)]
-            child = await Child.spawn("janus", argv, level_of=level_of)
+            captures = _link(folder.path / "captures", options.captures_folder)
+            # When the server is killed, Janus still writes what it holds of the captures.
+            child = await Child.spawn("janus", argv, level_of=level_of, when_orphaned=signal.SIGTERM)
         except BaseException:
             folder.remove()
             raise
-        process = cls(child, folder, keys)
+        process = cls(child, folder, keys, captures)
         try:
             await process._wait_until_ready()
         except BaseException:
@@ -186,6 +193,15 @@ class JanusProcess:
             else:
                 writer.close()
                 return
+
+
+def _link(link: Path, folder: Path | None) -> Path | None:
+    """A short path to a folder, which is made when missing; Janus cuts long paths off."""
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(folder.resolve(), target_is_directory=True)
+    return link
 
 
 def level_of(line: str) -> int:

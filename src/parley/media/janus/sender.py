@@ -13,6 +13,8 @@ from parley.media.ports import MediaError, Source
 
 log = logging.getLogger(__name__)
 
+MAX_CAPTURE_PATH = 200
+"""Janus cuts longer ones off; it adds up to 20 characters."""
 _REFRESH_S = 0.3
 """Browsers ignore requests that follow a key frame sooner."""
 
@@ -26,6 +28,9 @@ class JanusSendTransport(JanusTransport):
         self._published: frozenset[str] = frozenset()
         self._layered: frozenset[str] = frozenset()
         self._refreshed_at = 0.0
+        self._capture: str | None = None
+        self._sections: dict[str, str] = {}
+        """How Janus names the file of each section that was ever offered, by mid: kind and place."""
         self.connected = asyncio.Event()
         """Set once media can flow; Janus lets nobody subscribe before. Set as well when it never will."""
 
@@ -71,6 +76,26 @@ class JanusSendTransport(JanusTransport):
         """Ask the publisher for a key frame in each of its videos."""
         await self._request({"request": "configure", "keyframe": True})
 
+    async def capture(self, name: str | None) -> None:
+        """Write everything that arrives into files, or end that."""
+        if name is None:
+            self._capture = None
+            await self._request({"request": "configure", "record": False})
+            return
+        folder = self._room.captures_folder
+        if folder is None:
+            raise MediaError("The media engine has no folder for what it captures.")
+        path = f"{folder}/{name}"
+        if len(path) > MAX_CAPTURE_PATH:
+            raise MediaError("The name of the captured files is too long for the media engine.")
+        await self._request({"request": "configure", "record": True, "filename": path})
+        self._capture = name
+
+    def capture_file(self, mid: str) -> str | None:
+        """Name of the file that a section is written into; None while nothing is."""
+        section = self._sections.get(mid)
+        return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
+
     async def _refresh(self) -> None:
         try:
             await self.request_key_frame()
@@ -93,5 +118,8 @@ class JanusSendTransport(JanusTransport):
             section for section in offer.sections if section.direction.sends and not section.is_rejected
         ]
         self._published = frozenset(section.mid for section in sending)
+        self._sections = {
+            section.mid: f"{section.kind}-{place}" for place, section in enumerate(offer.sections)
+        }
         self._layered = frozenset(section.mid for section in sending if section.attribute("simulcast"))
         return reply.jsep.sdp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from parley.media.janus.client import JanusClient, JanusHandle, JanusRefused, Jsep, Message, Reply
@@ -18,6 +19,8 @@ class Room(Protocol):
     """What a transport needs of its room."""
 
     room_id: str
+    captures_folder: Path | None
+    """Where the engine may write what it captures, as a short path."""
 
     def forget(self, transport_id: str) -> None:
         """The transport ended."""

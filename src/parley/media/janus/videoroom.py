@@ -7,6 +7,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from parley.media.janus.client import JanusClient, JanusHandle, JanusRefused, Message
@@ -32,8 +33,10 @@ class JanusRoom:
         keys: JanusSecrets,
         room_id: str,
         run_in_background: Callable[[Coroutine[Any, Any, None]], None],
+        captures_folder: Path | None,
     ) -> None:
         self.room_id = room_id
+        self.captures_folder = captures_folder
         self.run_in_background = run_in_background
         self._client = client
         self._keys = keys
@@ -53,13 +56,14 @@ class JanusRoom:
         room_id: str,
         options: RoomOptions,
         run_in_background: Callable[[Coroutine[Any, Any, None]], None],
+        captures_folder: Path | None = None,
     ) -> JanusRoom:
         """Create the room in Janus; an unowned one of that id is replaced.
 
         Raises:
             MediaError: Janus refuses.
         """
-        room = cls(client, keys, room_id, run_in_background)
+        room = cls(client, keys, room_id, run_in_background, captures_folder)
         room._control = await client.attach(f"room {room_id}", room._on_control_event)
         try:
             await room._create(options)

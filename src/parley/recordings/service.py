@@ -1,0 +1,344 @@
+"""What is asked of recordings: start, pause, resume, stop and look (`realtimekit.md` section 10).
+
+A recording is a row that moves through its states; every step is one transaction together with what is
+announced and what is enqueued. Whoever runs the meeting reads the rows and captures what they say
+(`meetings.live.capture`), so a step is never lost between two servers, or between two lives of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from parley.accounts.scope import AppScope, Change
+from parley.base.errors import Conflict, NotFound, StateForbids
+from parley.base.ids import MeetingId, SessionId, new_uuid
+from parley.base.paging import Page, PageRequest
+from parley.base.signing import SignedLinks
+from parley.meetings import store as meetings
+from parley.meetings.model import Meeting, MeetingStatus
+from parley.recordings import store
+from parley.recordings.events import RecordingStatusChanged
+from parley.recordings.model import (
+    Caller,
+    FileRole,
+    MomentKind,
+    Recording,
+    RecordingAction,
+    RecordingId,
+    RecordingKind,
+    RecordingStatus,
+    StartReason,
+    Stop,
+    StopReason,
+    StoredFile,
+)
+from parley.recordings.naming import composite_name, track_name
+from parley.recordings.settings import RecordingSettings
+from parley.recordings.store import RecordingFilter
+
+FILES = "/files/recordings"
+FINISH_QUEUE = "recordings.finish"
+"""Jobs that make the files of a stopped recording; their key is its id."""
+
+
+class Recordings:
+    """The recordings of all apps."""
+
+    def __init__(self, links: SignedLinks, *, public_url: str, keep: timedelta) -> None:
+        """Prepare.
+
+        Args:
+            links: signs the links to download files.
+            public_url: where people reach this server, without a slash at the end.
+            keep: how long files stay in Parley's own bucket (`realtimekit.md` section 15).
+        """
+        self._links = links
+        self._public_url = public_url
+        self.keep = keep
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        scope: AppScope,
+        meeting: Meeting,
+        settings: RecordingSettings,
+        why: StartReason,
+        *,
+        kind: RecordingKind = RecordingKind.COMPOSITE,
+        session_id: SessionId | None = None,
+        allow_multiple: bool = False,
+    ) -> Recording:
+        """Ask for a recording; it begins as soon as somebody is there.
+
+        Raises:
+            StateForbids: the meeting is inactive.
+            Conflict: one is active, and this one does not allow others.
+        """
+        if meeting.status is not MeetingStatus.ACTIVE:
+            raise StateForbids("This meeting is inactive.")
+        now = scope.now()
+        recording = Recording(
+            id=RecordingId(new_uuid()),
+            app_id=scope.app_id,
+            meeting_id=meeting.id,
+            session_id=session_id,
+            kind=kind,
+            status=RecordingStatus.INVOKED,
+            config=msgspec.to_builtins(settings),
+            file_name=(
+                composite_name(meeting.id, now, settings.file_name_prefix, settings.ending)
+                if kind is RecordingKind.COMPOSITE
+                else track_name(next(iter(settings.layers.values()), None), "user", "peer", now)
+            ),
+            start_reason=why,
+            invoked_at=now,
+            updated_at=now,
+        )
+        async with scope.change() as change:
+            await meetings.lock_meeting(change, meeting.id)  # two starts at once see each other
+            others = await store.active_of(change, meeting.id)
+            is_alone = kind is RecordingKind.COMPOSITE and not allow_multiple
+            if is_alone and any(other.kind is RecordingKind.COMPOSITE for other in others):
+                raise Conflict("This meeting is being recorded already.")
+            await store.insert(change, recording)
+            await self._announce(change, recording)
+        return recording
+
+    async def act(
+        self, scope: AppScope, recording_id: RecordingId, action: RecordingAction, caller: Caller
+    ) -> Recording:
+        """Pause, resume or stop.
+
+        Raises:
+            NotFound: no such recording in this app.
+            StateForbids: not in a state that allows it.
+        """
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.kind is RecordingKind.TRACKS and action is not RecordingAction.STOP:
+                raise StateForbids("A track recording can only be stopped.")
+            if action is RecordingAction.STOP:
+                if not before.is_active:
+                    raise StateForbids("This recording is not active.")
+                return await self._stop(change, before, StopReason(Stop.API_CALL, caller))
+            wanted = RecordingStatus.RECORDING if action is RecordingAction.PAUSE else RecordingStatus.PAUSED
+            if before.status is not wanted:
+                raise StateForbids(f"This recording is {before.status.value}; it cannot {action.value} now.")
+            now = change.now()
+            if action is RecordingAction.PAUSE:
+                after = replace(_halted(before, now), status=RecordingStatus.PAUSED, updated_at=now)
+                await store.add_moment(change, before.id, MomentKind.HALT, now)
+            else:
+                after = replace(before, status=RecordingStatus.RECORDING, capturing_since=now, updated_at=now)
+                await store.add_moment(change, before.id, MomentKind.CAPTURE, now)
+            await store.put(change, after)
+            await self._announce(change, after)
+        return after
+
+    async def get(self, scope: AppScope, recording_id: RecordingId) -> Recording:
+        """One recording.
+
+        Raises:
+            NotFound: no such recording in this app.
+        """
+        return _found(await store.get(scope, recording_id), recording_id)
+
+    async def active(self, scope: AppScope, meeting_id: MeetingId) -> Recording:
+        """The newest active recording of a meeting.
+
+        Raises:
+            NotFound: none is active.
+        """
+        for recording in await store.active_of(scope, meeting_id):
+            if recording.kind is RecordingKind.COMPOSITE:
+                return recording
+        raise NotFound(f"No active recording found for meeting_id {meeting_id}")
+
+    async def find(self, scope: AppScope, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+        """A page of the app's recordings."""
+        return await store.list_recordings(scope, wanted, page)
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    async def began(self, scope: AppScope, recording_id: RecordingId, session_id: SessionId) -> Recording:
+        """Capture has begun, or goes on after a crash; nothing changes for one that is paused or stopped."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status not in (RecordingStatus.INVOKED, RecordingStatus.RECORDING):
+                return before
+            now = change.now()
+            after = replace(
+                before,
+                status=RecordingStatus.RECORDING,
+                session_id=session_id,
+                started_at=before.started_at or now,
+                capturing_since=now,
+                updated_at=now,
+            )
+            await store.add_moment(change, before.id, MomentKind.CAPTURE, now)
+            await store.put(change, after)
+            if before.status is RecordingStatus.INVOKED:
+                await self._announce(change, after)
+        return after
+
+    async def cut_off(self, scope: AppScope, recording_id: RecordingId, at: datetime) -> None:
+        """Capture ended at that time without anybody's wish: its server or engine was lost."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status is RecordingStatus.RECORDING and before.capturing_since is not None:
+                at = max(at, before.capturing_since)
+                await store.add_moment(change, before.id, MomentKind.HALT, at)
+                await store.put(change, _halted(before, at))
+
+    async def stop(self, scope: AppScope, recording_id: RecordingId, why: StopReason) -> Recording:
+        """Stop it if it is active; otherwise nothing happens."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            return await self._stop(change, before, why) if before.is_active else before
+
+    async def progressed(self, scope: AppScope, recording_id: RecordingId, percent: int) -> None:
+        """The work after the stop has come this far."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status is RecordingStatus.UPLOADING:
+                await store.put(change, replace(before, progress=percent, updated_at=change.now()))
+
+    async def uploaded(
+        self, scope: AppScope, recording_id: RecordingId, files: Sequence[StoredFile], recorded_ms: int
+    ) -> Recording:
+        """Everything is where it belongs."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status is not RecordingStatus.UPLOADING:
+                return before
+            now = change.now()
+            after = replace(
+                before,
+                status=RecordingStatus.UPLOADED,
+                files=tuple(files),
+                size_bytes=_main_size(files),
+                recorded_ms=recorded_ms,
+                progress=100,
+                uploaded_at=now,
+                expires_at=now + self.keep,
+                updated_at=now,
+            )
+            await store.put(change, after)
+            await self._announce(change, after)
+        return after
+
+    async def failed(self, scope: AppScope, recording_id: RecordingId, error: str) -> Recording:
+        """It cannot be finished."""
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status in (RecordingStatus.UPLOADED, RecordingStatus.ERRORED):
+                return before
+            now = change.now()
+            after = replace(
+                _halted(before, now),
+                status=RecordingStatus.ERRORED,
+                stop_reason=before.stop_reason or StopReason(Stop.INTERNAL_ERROR),
+                stopped_at=before.stopped_at or now,
+                error=error,
+                updated_at=now,
+            )
+            await store.put(change, after)
+            await self._announce(change, after)
+        return after
+
+    async def _stop(self, change: Change, before: Recording, why: StopReason) -> Recording:
+        now = change.now()
+        is_captured = before.started_at is not None
+        after = replace(
+            _halted(before, now),
+            status=RecordingStatus.UPLOADING if is_captured else RecordingStatus.ERRORED,
+            stop_reason=why,
+            stopped_at=now,
+            error=None if is_captured else "Nothing was captured.",
+            updated_at=now,
+        )
+        if before.capturing_since is not None:
+            await store.add_moment(change, before.id, MomentKind.HALT, now)
+        await store.put(change, after)
+        await self._announce(change, after)
+        if is_captured:
+            scope = change.scope
+            await scope.store.jobs.enqueue(
+                change.tx, before.app_id, FINISH_QUEUE, before.id, {"recording_id": before.id}
+            )
+        return after
+
+    # --- links ------------------------------------------------------------------------------------
+
+    def download_url(self, recording: Recording, role: FileRole) -> str | None:
+        """Where a file can be had until the recording expires; None when there is none."""
+        expires = recording.expires_at
+        if expires is None or not any(f.role is role and f.blob_key for f in recording.files):
+            return None
+        path = f"{FILES}/{recording.id}/{role.value}"
+        return f"{self._public_url}{path}?{self._links.query('GET', path, expires)}"
+
+    def track_urls(self, recording: Recording) -> list[dict[str, Any]]:
+        """The links of a track recording, by layer and file (`realtimekit.md` 10.7)."""
+        expires = recording.expires_at
+        layers: dict[str, dict[str, Any]] = {}
+        for number, file in enumerate(recording.files):
+            if expires is not None and file.blob_key and file.layer is not None:
+                path = f"{FILES}/{recording.id}/{number}"
+                url = f"{self._public_url}{path}?{self._links.query('GET', path, expires)}"
+                layers.setdefault(file.layer, {})[file.name] = {"download_url": url}
+        return [{"layer_name": name, "download_urls": urls} for name, urls in layers.items()]
+
+    async def _announce(self, change: Change, recording: Recording) -> None:
+        labels = await store.labels(change, recording.meeting_id, recording.session_id)
+        is_there = recording.status is RecordingStatus.UPLOADED
+        change.announce(
+            RecordingStatusChanged(
+                recording_id=recording.id,
+                meeting_id=recording.meeting_id,
+                session_id=recording.session_id,
+                kind=recording.kind,
+                status=recording.status,
+                file_name=recording.file_name,
+                invoked_at=recording.invoked_at,
+                started_at=recording.started_at,
+                stopped_at=recording.stopped_at,
+                recorded_ms=recording.recorded_until(change.now()),
+                size_bytes=recording.size_bytes,
+                download_url=self.download_url(recording, FileRole.VIDEO) if is_there else None,
+                audio_download_url=self.download_url(recording, FileRole.AUDIO) if is_there else None,
+                download_url_expiry=recording.expires_at,
+                stop_reason=None if recording.stop_reason is None else _json(recording.stop_reason),
+                **msgspec.structs.asdict(labels),
+            )
+        )
+
+
+def _halted(recording: Recording, at: datetime) -> Recording:
+    """With what was captured until then added up."""
+    return replace(recording, recorded_ms=recording.recorded_until(at), capturing_since=None)
+
+
+def _main_size(files: Sequence[StoredFile]) -> int | None:
+    """Of the picture, or of the sound where there is no picture, or of all tracks."""
+    for role in FileRole:
+        sizes = [file.size_bytes for file in files if file.role is role]
+        if sizes:
+            return sum(sizes)
+    return None
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _found(recording: Recording | None, recording_id: RecordingId) -> Recording:
+    if recording is None:
+        raise NotFound(f"No recording found with id {recording_id}")
+    return recording

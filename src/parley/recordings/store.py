@@ -1,0 +1,275 @@
+"""Every statement about recordings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
+
+from parley.accounts.scope import AppScope, Change
+from parley.base.ids import MeetingId, SessionId
+from parley.base.paging import Order, Page, PageRequest
+from parley.base.times import from_ms, to_ms
+from parley.recordings.model import (
+    ACTIVE,
+    Moment,
+    MomentKind,
+    Recording,
+    RecordingId,
+    RecordingStatus,
+    Track,
+)
+from parley.store.ports import Database
+from parley.store.query import Query, SystemQuery, in_list, insert_row, json_list, like_pattern
+from parley.store.rows import RowMap
+from parley.store.schema import recordings as tables
+from parley.store.schema import tables as t
+
+_recordings = RowMap(Recording, tables.recordings)
+_tracks = RowMap(Track, tables.recording_tracks)
+_moments = RowMap(Moment, tables.recording_moments)
+r, k, m = tables.recordings.c, tables.recording_tracks.c, tables.recording_moments.c
+_APP: Any = bindparam("app_id")
+_FIXED = {"id", "app_id", "meeting_id", "kind", "config", "start_reason", "invoked_at"}
+"""Columns that no step of a recording changes."""
+_ACTIVE = r.status.in_([status.value for status in ACTIVE])
+
+# --- recordings -------------------------------------------------------------------------------
+
+
+class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which recordings; absent conditions do not count."""
+
+    meeting_id: MeetingId | None = None
+    search: str | None = None
+    """A whole meeting id, or a part of a meeting's title."""
+    is_expired: bool | None = None
+    statuses: Sequence[RecordingStatus] = ()
+    invoked_from: datetime | None = None
+    invoked_to: datetime | None = None
+    order: Order = Order.DESC
+
+
+_INSERT = insert_row(tables.recordings)
+_ONE = Query(select(*_recordings.columns).where(r.app_id == _APP, r.id == bindparam("id")))
+_LOCK = Query(select(*_recordings.columns).where(r.app_id == _APP, r.id == bindparam("id")).with_for_update())
+_PUT = Query(
+    update(tables.recordings)
+    .where(r.app_id == _APP, r.id == bindparam("id"))
+    .values({c.name: bindparam(c.name) for c in tables.recordings.columns if c.name not in _FIXED})
+)
+_ACTIVE_OF_MEETING = Query(
+    select(*_recordings.columns)
+    .where(r.app_id == _APP, r.meeting_id == bindparam("meeting"), _ACTIVE)
+    .order_by(r.invoked_at.desc(), r.id.desc())
+)
+_ALL_ACTIVE = SystemQuery(select(r.app_id, r.id, r.meeting_id).where(_ACTIVE))
+_EXPIRED = SystemQuery(
+    select(r.app_id, r.id).where(r.expires_at < bindparam("now"), r.files != "[]").limit(bindparam("count"))
+)
+_BY_ID = SystemQuery(select(*_recordings.columns).where(r.id == bindparam("id")))
+
+
+@functools.cache
+def _list(given: frozenset[str], order: Order) -> tuple[Query, Query]:
+    wanted: list[ColumnElement[bool]] = [r.app_id == _APP]
+    if "meeting" in given:
+        wanted.append(r.meeting_id == bindparam("meeting"))
+    if "search" in given:
+        titled = select(t.meetings.c.id).where(
+            t.meetings.c.app_id == _APP,
+            func.lower(t.meetings.c.title).like(bindparam("pattern"), escape="\\"),
+        )
+        wanted.append(or_(r.meeting_id == bindparam("search"), r.meeting_id.in_(titled)))
+    if "expired_at" in given:
+        wanted.append(r.expires_at <= bindparam("expired_at"))
+    if "valid_at" in given:
+        wanted.append(or_(r.expires_at.is_(None), r.expires_at > bindparam("valid_at")))
+    if "statuses" in given:
+        wanted.append(in_list(r.status, "statuses"))
+    if "from_ms" in given:
+        wanted.append(r.invoked_at >= bindparam("from_ms"))
+    if "to_ms" in given:
+        wanted.append(r.invoked_at <= bindparam("to_ms"))
+    where = and_(*wanted)
+    by = (r.invoked_at, r.id) if order is Order.ASC else (r.invoked_at.desc(), r.id.desc())
+    rows = select(*_recordings.columns).where(where).order_by(*by)
+    return (
+        Query(rows.limit(bindparam("size")).offset(bindparam("skip"))),
+        Query(select(func.count()).select_from(tables.recordings).where(where)),
+    )
+
+
+async def insert(change: Change, recording: Recording) -> None:
+    """Add a recording."""
+    await change.run(_INSERT, **_recordings.write(recording))
+
+
+async def get(scope: AppScope, recording_id: RecordingId) -> Recording | None:
+    """A recording of the app."""
+    row = await scope.one(_ONE, id=recording_id)
+    return _recordings.read(row) if row else None
+
+
+async def lock(change: Change, recording_id: RecordingId) -> Recording | None:
+    """The same, for a change of it."""
+    row = await change.one(_LOCK, id=recording_id)
+    return _recordings.read(row) if row else None
+
+
+async def put(change: Change, recording: Recording) -> None:
+    """Store a changed recording."""
+    await change.run(_PUT, **_recordings.write(recording))
+
+
+async def active_of(reader: AppScope | Change, meeting_id: MeetingId) -> list[Recording]:
+    """The active recordings of a meeting of both kinds, newest first."""
+    return [_recordings.read(row) for row in await reader.all(_ACTIVE_OF_MEETING, meeting=meeting_id)]
+
+
+async def all_active(database: Database) -> list[tuple[str, RecordingId, MeetingId]]:
+    """App, recording and meeting of everything active, whoever's it is."""
+    return [(row[0], RecordingId(row[1]), MeetingId(row[2])) for row in await database.all(_ALL_ACTIVE)]
+
+
+async def expired(database: Database, now: datetime, count: int) -> list[tuple[str, RecordingId]]:
+    """App and id of recordings whose files are past their time."""
+    rows = await database.all(_EXPIRED, now=to_ms(now), count=count)
+    return [(row[0], RecordingId(row[1])) for row in rows]
+
+
+async def by_link(database: Database, recording_id: str) -> Recording | None:
+    """A recording for the holder of a signed link, whoever's it is."""
+    row = await database.one(_BY_ID, id=recording_id)
+    return _recordings.read(row) if row else None
+
+
+async def list_recordings(scope: AppScope, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+    """A page of the app's recordings."""
+    now = to_ms(scope.now())
+    optional = {
+        "meeting": wanted.meeting_id,
+        "search": wanted.search or None,
+        "pattern": like_pattern(wanted.search) if wanted.search else None,
+        "expired_at": now if wanted.is_expired is True else None,
+        "valid_at": now if wanted.is_expired is False else None,
+        "statuses": json_list([each.value for each in wanted.statuses]) if wanted.statuses else None,
+        "from_ms": to_ms(wanted.invoked_from) if wanted.invoked_from else None,
+        "to_ms": to_ms(wanted.invoked_to) if wanted.invoked_to else None,
+    }
+    params = {name: value for name, value in optional.items() if value is not None}
+    rows, count = _list(frozenset(params), wanted.order)
+    found = await scope.all(rows, **params, size=page.size, skip=page.skip)
+    total = await scope.one(count, **params)
+    assert total is not None
+    return Page([_recordings.read(row) for row in found], total[0], page)
+
+
+# --- what is captured -------------------------------------------------------------------------
+
+_INSERT_TRACK = insert_row(tables.recording_tracks)
+_TRACKS = Query(
+    select(*_tracks.columns)
+    .where(k.app_id == _APP, k.recording_id == bindparam("recording"))
+    .order_by(k.started_at, k.id)
+)
+_STOP_TRACKS = Query(
+    update(tables.recording_tracks)
+    .where(k.app_id == _APP, in_list(k.file_name, "files"), k.stopped_at.is_(None))
+    .values(stopped_at=bindparam("at"))
+)
+_STILL_NEEDED = Query(
+    select(k.file_name)
+    .join(tables.recordings, r.id == k.recording_id)
+    .where(
+        k.app_id == _APP,
+        in_list(k.file_name, "files"),
+        or_(_ACTIVE, r.status == RecordingStatus.UPLOADING.value),
+    )
+)
+_INSERT_MOMENT = Query(
+    tables.recording_moments.insert().values(
+        {c.name: bindparam(c.name) for c in tables.recording_moments.columns if c.name != "number"}
+    )
+)
+_MOMENTS = Query(
+    select(*_moments.columns)
+    .where(m.app_id == _APP, m.recording_id == bindparam("recording"))
+    .order_by(m.number)
+)
+
+
+async def insert_track(change: Change, track: Track) -> None:
+    """Note that a stream is captured."""
+    await change.run(_INSERT_TRACK, **_tracks.write(track))
+
+
+async def stop_tracks(change: Change, file_names: Sequence[str], at: datetime) -> None:
+    """Note that nothing more comes into these files."""
+    await change.run(_STOP_TRACKS, files=json_list(file_names), at=to_ms(at))
+
+
+async def tracks_of(scope: AppScope, recording_id: RecordingId) -> list[Track]:
+    """What was captured of a recording, oldest first."""
+    return [_tracks.read(row) for row in await scope.all(_TRACKS, recording=recording_id)]
+
+
+async def still_needed(scope: AppScope, file_names: Sequence[str]) -> set[str]:
+    """Those of the files that a recording is still to be made of."""
+    return {row[0] for row in await scope.all(_STILL_NEEDED, files=json_list(file_names))}
+
+
+async def add_moment(
+    change: Change, recording_id: RecordingId, kind: MomentKind, at: datetime, **payload: Any
+) -> None:
+    """Note something that the finished picture follows."""
+    scope = change.scope
+    assert isinstance(scope, AppScope)
+    moment = Moment(scope.app_id, recording_id, kind, payload, at)
+    await change.run(_INSERT_MOMENT, **_moments.write(moment))
+
+
+async def moments_of(scope: AppScope, recording_id: RecordingId) -> list[Moment]:
+    """Everything noted of a recording, in the order it happened."""
+    return [_moments.read(row) for row in await scope.all(_MOMENTS, recording=recording_id)]
+
+
+# --- whose it is ------------------------------------------------------------------------------
+
+_LABELS = Query(
+    select(
+        t.meetings.c.title,
+        t.sessions.c.started_at,
+        t.sessions.c.created_at,
+        t.sessions.c.ended_at,
+    )
+    .select_from(
+        t.meetings.outerjoin(
+            t.sessions,
+            and_(t.sessions.c.meeting_id == t.meetings.c.id, t.sessions.c.id == bindparam("session")),
+        )
+    )
+    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("meeting"))
+)
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """What is told of a recording's meeting and session."""
+
+    meeting_title: str = ""
+    session_started_at: datetime | None = None
+    session_created_at: datetime | None = None
+    session_ended_at: datetime | None = None
+
+
+async def labels(change: Change, meeting_id: MeetingId, session_id: SessionId | None) -> Labels:
+    """Title and times of a recording's meeting and session."""
+    row = await change.one(_LABELS, meeting=meeting_id, session=session_id or "")
+    if row is None:
+        return Labels()
+    title, *times = row
+    return Labels(title or "", *(None if each is None else from_ms(each) for each in times))
