@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Page, expect
 
+from tests.media.browser import until
+
 VIEWPORT = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 MEETING = "document.querySelector('rtk-meeting').meeting"
-PATIENCE_MS = 40_000.0
+PATIENCE_MS = 60_000.0
 """Only a failing test waits that long."""
 
 
@@ -29,6 +31,7 @@ class KitPage:
     async def open(cls, browser: Browser, origin: str, token: str, script: str = "") -> KitPage:
         """The meeting page of a participant, up to its setup screen; `script` runs before the page's own."""
         context = await browser.new_context(viewport=VIEWPORT, color_scheme="dark")
+        context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(script)
         kit = cls(await context.new_page(), origin)
         kit.page.on("request", lambda request: kit.requested.append(request.url))
@@ -58,6 +61,14 @@ class KitPage:
     async def press(self, toggle: str) -> None:
         """Open or close a panel: `chat`, `polls`, `participants`."""
         await self.page.locator(f"rtk-{toggle}-toggle rtk-controlbar-button").first.click()
+
+    async def until(self, expression: str) -> None:
+        """Wait until an expression is true; polled from here, as the page's policy forbids `eval`."""
+
+        async def reason() -> str:
+            return "" if await self.page.evaluate(expression) else f"not ({expression})"
+
+        await until(reason, PATIENCE_MS / 1000)
 
     async def playing(self, count: int) -> None:
         """Wait until so many tiles show a moving picture."""

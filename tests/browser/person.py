@@ -15,7 +15,7 @@ from tests.media.browser import until
 CAMERA, MICROPHONE, SCREEN, SCREEN_SOUND = "camera", "microphone", "screen", "screenSound"
 NEW_FRAMES = 5
 """So many frames decoded one after the other are a moving picture."""
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 """Only a failing test waits that long."""
 
 
@@ -32,6 +32,7 @@ class Person:
     async def open(cls, browser: Browser, name: str, page_url: str) -> Person:
         """A page with the client loaded, not yet initialised."""
         context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(DEADLINE_S * 1000)
         person = cls(name, await context.new_page())
         person.page.on("pageerror", lambda error: person.complaints.append(str(error)))
         person.page.on(
