@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jwt
@@ -18,13 +17,7 @@ import pytest
 from parley_realtime import Client, Options
 
 from bench.kill_servers import Balancer
-from parley.accounts import app_settings
-from parley.accounts import service as accounts
-from parley.accounts.keys import create_keys
-from parley.accounts.model import Environment
-from parley.accounts.plans import PlanSettings
-from parley.base.settings import Settings
-from parley.server.app import open_store
+from tests.clients.apps import make_unlimited_app
 from tests.server.process import START_TIMEOUT_S, STOP_TIMEOUT_S, environment
 
 QUICK = Options(
@@ -51,24 +44,10 @@ class Served(NamedTuple):
         return jwt.encode(claims, self.secret, algorithm="HS256")
 
 
-async def _app(data: Path) -> tuple[str, str, str]:
-    store = await open_store(Settings(data=data))
-    try:
-        scope, _ = await accounts.ensure_organization(store)
-        async with scope.change() as change:
-            app = await accounts.add_app(change, "client")
-        keys = await create_keys(scope, app.id, Environment.LIVE)
-        async with scope.app(app.id).change() as change:
-            await app_settings.write(change, "plan", PlanSettings(plan="enterprise"))
-        return app.public_id, keys.publishable, keys.secret
-    finally:
-        await store.database.close()
-
-
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("server")
-    app_id, publishable, secret = asyncio.run(_app(data))
+    app = asyncio.run(make_unlimited_app(data))
     log = data / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -87,7 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.02)
-        yield Served(f"http://127.0.0.1:{found[1]}", app_id, publishable, secret)
+        yield Served(f"http://127.0.0.1:{found[1]}", *app)
     finally:
         process.terminate()
         process.wait(STOP_TIMEOUT_S)

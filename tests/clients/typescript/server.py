@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from tests.clients.apps import make_unlimited_app
+
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 40.0
 PROGRAM = Path(sys.executable).with_name("parley")
@@ -86,10 +88,15 @@ class BlockServer:
 
 @asynccontextmanager
 async def controls(server: BlockServer) -> AsyncIterator[str]:
-    """An address by which a suite kills (`/kill`), stops (`/stop`) and starts (`/start`) the server."""
+    """An address by which a suite kills (`/kill`), stops (`/stop`) and starts (`/start`) the server.
+
+    `/app` makes an app without limits, and tells its keys.
+    """
 
     async def control(request: web.Request) -> web.Response:
         action = request.match_info["action"]
+        if action == "app":
+            return web.json_response((await make_unlimited_app(server.data))._asdict())
         if action == "start":
             await server.start()
         else:
@@ -97,7 +104,7 @@ async def controls(server: BlockServer) -> AsyncIterator[str]:
         return web.Response()
 
     app = web.Application()
-    app.router.add_post("/{action:kill|stop|start}", control)
+    app.router.add_post("/{action:app|kill|stop|start}", control)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -12,7 +12,7 @@ from tests.clients.typescript.conftest import PACKAGE, node
 from tests.clients.typescript.server import BlockServer, controls
 
 DEADLINE_S = 480.0
-KILLS = {"recovery.test.ts"}
+KILLS = {"recovery.test.ts", "restart.test.ts"}
 SUITES = [
     pytest.param(path.name, marks=[pytest.mark.faults] if path.name in KILLS else [])
     for path in sorted((PACKAGE / "test" / "server").glob("*.test.ts"))

@@ -9,6 +9,8 @@ export interface Wire {
   cut(): void;
   /** Let nothing through in either direction, without breaking anything. */
   hold(): void;
+  /** Carry nothing on open connections until `heal`, as a reader does who is too slow; nothing gets lost. */
+  stall(): void;
   /** Swallow what the server says from now on: what it has done is not heard. */
   deafen(): void;
   /** Take connections again; nothing is held any more. */
@@ -56,11 +58,15 @@ export async function wireTo(serverUrl: string): Promise<Wire> {
     hold() {
       state = 'held';
     },
+    stall() {
+      for (const socket of open) socket.pause();
+    },
     deafen() {
       state = 'deaf';
     },
     heal() {
       state = 'open';
+      for (const socket of open) socket.resume();
     },
     async close() {
       breakAll();

@@ -38,15 +38,19 @@ export function userToken(user: string, seconds: number = 3600): string {
   return `${text}.${createHmac('sha256', world.secretKey).update(text).digest('base64url')}`;
 }
 
-/** A client that has not connected. */
-export function newClient(user: string, url: string = world.url): Client {
-  const client = createClient({ url, apiKey: world.publishableKey, userToken: userToken(user) });
+/** A client that is disconnected after the test. */
+export function keep(client: Client): Client {
   clients.push(client);
   return client;
 }
 
+/** A client that has not connected. */
+export function newClient(user: string, url: string = world.url): Client {
+  return keep(createClient({ url, apiKey: world.publishableKey, userToken: userToken(user) }));
+}
+
 /** Quick on a quick machine, and patient while a server starts on a slow one. */
-const OPTIONS: ConnectionOptions = { reconnectDelay: 20, maxReconnectAttempts: 100 };
+export const OPTIONS: ConnectionOptions = { reconnectDelay: 20, maxReconnectAttempts: 100 };
 
 /** A connected client; `more.options` change some of its own. */
 export async function connected(
@@ -60,13 +64,19 @@ export async function connected(
   return client;
 }
 
+/** A wire to the server, closed after the test. */
+export async function newWire(): Promise<Wire> {
+  const wire = await wireTo(world.url);
+  wires.push(wire);
+  return wire;
+}
+
 /** A connected client, and the wire it is connected by. */
 export async function wired(
   user: string,
   more: ConnectOptions = {},
 ): Promise<{ client: Client; wire: Wire }> {
-  const wire = await wireTo(world.url);
-  wires.push(wire);
+  const wire = await newWire();
   return { client: await connected(user, more, wire.url), wire };
 }
 
@@ -74,6 +84,12 @@ export async function wired(
 export async function control(action: 'kill' | 'stop' | 'start'): Promise<void> {
   const answer = await fetch(`${world.controls}/${action}`, { method: 'POST' });
   if (!answer.ok) throw new Error(`${action}: ${await answer.text()}`);
+}
+
+/** Keys of an app whose plan has no limits. */
+export async function unlimitedApp(): Promise<{ publishable_key: string; secret_key: string }> {
+  const answer = await fetch(`${world.controls}/app`, { method: 'POST' });
+  return (await answer.json()) as { publishable_key: string; secret_key: string };
 }
 
 /** Anything with typed events; which ones it has, a test knows. */
