@@ -17,7 +17,7 @@ from parley.wire.realtimekit.client.events import REQUEST_FAILED, Chat, Room
 from parley.wire.realtimekit.client.events import Store as StoreEvent
 from tests.waiting import until
 from tests.wire.realtimekit.client.house import House, house_on, new_app
-from tests.wire.realtimekit.client.peer import Refused
+from tests.wire.realtimekit.client.peer import Peer, Refused
 
 
 @pytest_asyncio.fixture
@@ -56,6 +56,26 @@ async def test_store_writes_and_broadcasts_have_a_limit_of_their_own(house: Hous
             refused += 1
     assert refused >= 5
     await peer.tell(Chat.SEND_TO_ROOM, pb.ChatSendChatMessageToRoomRequest(payload="chat is not concerned"))
+
+
+async def test_a_new_connection_brings_no_new_allowance(house: House) -> None:
+    """Limits were those of a connection: two tabs wrote twice as much, and a reconnect began anew."""
+    meeting = await house.meeting()
+    first = await house.guest(meeting)
+    message = pb.ChatSendChatMessageToRoomRequest(payload="u", payload_type=1)
+
+    async def sent(peer: Peer) -> int:
+        """How many pictures go through before one is refused."""
+        for number in range(60):
+            try:
+                await peer.tell(Chat.SEND_TO_ROOM, message)
+            except Refused:
+                return number
+        return 60
+
+    assert 20 <= await sent(first) < 60
+    assert await sent(await house.come(first.token)) < 20
+    assert 20 <= await sent(await house.guest(meeting)) < 60
 
 
 async def test_text_frames_are_limited_too(house: House) -> None:

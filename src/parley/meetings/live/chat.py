@@ -78,8 +78,10 @@ class Chat:
         return message
 
     async def edit(self, peer: LivePeer, message_id: MessageId, payload: str | None) -> Message:
-        """Change one's own message."""
-        peer.require_joined()
+        """Change one's own message; who may write no more may not do it this way either."""
+        may = peer.permissions.chat
+        writes = (may.public.can_send and may.public.text) or (may.private.can_send and may.private.text)
+        peer.require(writes, "change messages")
         message = await channels.edit(
             self._live.scope, self._live.id, message_id, peer.participant.id, payload=payload
         )

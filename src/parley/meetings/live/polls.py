@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from parley.base.errors import Invalid, NotFound, StateForbids, TooMany
@@ -44,7 +44,7 @@ class Polls:
         peer.require_joined()
         if not peer.permissions.polls.can_view:
             return []
-        return [_view(poll, votes) for poll, votes in self._polls.values()]
+        return [_view_for(peer, poll, votes) for poll, votes in self._polls.values()]
 
     async def create(
         self, peer: LivePeer, question: str, options: Sequence[str], *, anonymous: bool, hide_votes: bool
@@ -97,9 +97,8 @@ class Polls:
         async with self._live.scope.change() as change:
             await store.insert_poll(change, poll)
         self._polls[poll.id] = (poll, [])
-        view = _view(poll, [])
-        self._tell(view, is_new=True)
-        return view
+        self._tell(poll, [], is_new=True)
+        return _view(poll, [])
 
     async def vote(self, peer: LivePeer, poll_id: PollId, option_index: int) -> None:
         """Choose an option; a second vote changes nothing."""
@@ -121,10 +120,15 @@ class Polls:
             is_first = await store.add_vote(change, vote)
         if is_first:
             votes.append(vote)
-        self._tell(_view(poll, votes), is_new=False)
+        self._tell(poll, votes, is_new=False)
 
-    def _tell(self, view: PollView, *, is_new: bool) -> None:
-        self._live.tell(PollChanged(view, is_new), to=lambda peer: peer.permissions.polls.can_view)
+    def _tell(self, poll: Poll, votes: Sequence[PollVote], *, is_new: bool) -> None:
+        def told(whole: bool) -> Callable[[LivePeer], bool]:
+            return lambda x: x.permissions.polls.can_view and _sees_results(x, poll, votes) is whole
+
+        self._live.tell(PollChanged(_view(poll, votes), is_new), to=told(True))
+        if poll.hides_votes:
+            self._live.tell(PollChanged(_view(poll, votes, has_results=False), is_new), to=told(False))
 
 
 def check_poll(question: str, options: Sequence[str]) -> None:
@@ -140,9 +144,18 @@ def check_poll(question: str, options: Sequence[str]) -> None:
         raise Invalid("The options must differ.", field="options")
 
 
-def _view(poll: Poll, votes: Sequence[PollVote]) -> PollView:
+def _sees_results(peer: LivePeer, poll: Poll, votes: Sequence[PollVote]) -> bool:
+    """Results may be for those only who have voted; the official client shows whatever it is sent."""
+    return not poll.hides_votes or any(vote.participant_id == peer.participant.id for vote in votes)
+
+
+def _view_for(peer: LivePeer, poll: Poll, votes: Sequence[PollVote]) -> PollView:
+    return _view(poll, votes, has_results=_sees_results(peer, poll, votes))
+
+
+def _view(poll: Poll, votes: Sequence[PollVote], *, has_results: bool = True) -> PollView:
     chosen: list[list[PollVote]] = [[] for _ in poll.options]
-    for vote in votes:
+    for vote in votes if has_results else ():
         chosen[vote.option_index].append(vote)
     return PollView(
         id=poll.id,

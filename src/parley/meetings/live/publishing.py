@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from parley.base.errors import Invalid, NotAllowed, NotFound, StateForbids, TooLarge
 from parley.base.ids import PeerId, new_uuid
 from parley.media.ports import MediaError
-from parley.meetings.live.notices import ActiveSpeaker, ProducerAdded, ProducerClosed, ProducerToggled
+from parley.meetings.live.notices import (
+    ActiveSpeaker,
+    Notice,
+    ProducerAdded,
+    ProducerClosed,
+    ProducerToggled,
+)
 from parley.meetings.live.peer import LivePeer, Producer
 from parley.meetings.live.speakers import ActiveSpeakerDetector
 from parley.meetings.model import StageState
@@ -74,7 +80,7 @@ class Publishing:
                 raise StateForbids("The send transport was replaced meanwhile.")
             self.check_may_produce(peer, request)  # it may have been taken off the stage meanwhile
             peer.media.producers[producer.id] = producer
-        self._live.tell(ProducerAdded(peer.id, producer.info()), but=peer, to=in_media)
+        self._tell(peer, ProducerAdded(peer.id, producer.info()), but=peer)
         return producer, answer
 
     def check_may_produce(self, peer: LivePeer, request: ProduceRequest) -> None:
@@ -140,24 +146,41 @@ class Publishing:
         if producer_id in peer.media.withdrawn:
             if not is_paused:
                 peer.media.producers[producer_id] = peer.media.withdrawn.pop(producer_id)
-                self._live.tell(ProducerAdded(peer.id, producer.info()), but=peer, to=in_media)
+                self._tell(peer, ProducerAdded(peer.id, producer.info()), but=peer)
             return
         if is_paused and producer.kind == "audio":
             self._speakers.forget(peer.id)
-        self._tell_toggled(peer, producer, peer.id)
+        self._tell(peer, ProducerToggled(peer.id, producer.info(), peer.id))
 
     async def mute_by_host(
-        self, peer: LivePeer, media: Iterable[str], host_id: PeerId | None, *, allow_unmute: bool = True
+        self,
+        peer: LivePeer,
+        media: Iterable[str],
+        host_id: PeerId | None,
+        *,
+        allow_unmute: bool | None = None,
     ) -> bool:
-        """A host mutes streams of somebody, at the server too; True when something was muted."""
+        """A host mutes streams of somebody, at the server too.
+
+        Args:
+            peer: whose streams.
+            media: of audio, video, screenshare.
+            host_id: who does it; None = the REST side.
+            allow_unmute: whether the peer may unmute from now on; None = as before.
+
+        Returns:
+            Whether something was muted.
+        """
         wanted = set(media)
-        if not allow_unmute:
+        if allow_unmute is not None:
+            peer.media.unmute_forbidden -= wanted
+        if allow_unmute is False:
             peer.media.unmute_forbidden |= wanted
         muted = [p for p in peer.media.producers.values() if p.medium in wanted and not p.is_paused]
         for producer in muted:
             await self._set_muted(peer, producer, muted=True)
             producer.is_paused = True
-            self._live.tell(ProducerToggled(peer.id, producer.info(), host_id), to=in_media)
+            self._tell(peer, ProducerToggled(peer.id, producer.info(), host_id))
         return bool(muted)
 
     async def _set_muted(self, peer: LivePeer, producer: Producer, *, muted: bool) -> None:
@@ -167,14 +190,16 @@ class Publishing:
             with contextlib.suppress(MediaError):
                 await sender.set_muted(producer.mid, muted)
 
-    def _tell_toggled(self, peer: LivePeer, producer: Producer, initiator: PeerId) -> None:
-        self._live.tell(ProducerToggled(peer.id, producer.info(), initiator), to=in_media)
+    def _tell(self, peer: LivePeer, notice: Notice, *, but: LivePeer | None = None) -> None:
+        """Tell of a peer's streams: a hidden one's concern nobody else."""
+        is_shown = not peer.permissions.hidden_participant
+        self._live.tell(notice, but=but, to=lambda x: in_media(x) and (is_shown or x is peer))
 
     def drop(self, peer: LivePeer, producers: Iterable[Producer]) -> None:
         """Streams have ended: tell the others."""
         for producer in producers:
             if peer.media.producers.pop(producer.id, None) is not None:
-                self._live.tell(ProducerClosed(peer.id, producer.info()), but=peer, to=in_media)
+                self._tell(peer, ProducerClosed(peer.id, producer.info()), but=peer)
                 if producer.kind == "audio" and not producer.is_screen_share:
                     self._speakers.forget(peer.id)
 
@@ -193,7 +218,9 @@ class Publishing:
 
     def audio_activity(self, peer: LivePeer, energy: int, *, is_silent: bool) -> None:
         """A client's report of how loud its microphone is."""
-        if not peer.is_joined or not any(
+        if not peer.is_joined or peer.permissions.hidden_participant:
+            return
+        if not any(
             p.kind == "audio" and not p.is_paused and not p.is_screen_share
             for p in peer.media.producers.values()
         ):

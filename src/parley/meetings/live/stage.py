@@ -86,7 +86,7 @@ class StageManager:
                 if peer.permissions.stage_enabled:
                     await self._move(peer, to, tell=False)
                     peer.notify(StageDecision(is_granted=is_granted))
-                    self._live.tell(self._change_of(peer), but=peer)
+                    self._tell(peer, but=peer)
         self._tell_requests()
 
     async def join(self, peer: LivePeer) -> StageChanged:
@@ -99,7 +99,7 @@ class StageManager:
             if not free and peer.stage is not StageState.APPROVED:
                 raise StateForbids("Ask for the stage and wait until a host grants it.")
             await self._move(peer, StageState.ON_STAGE, tell=False)
-            self._live.tell(self._change_of(peer), but=peer)
+            self._tell(peer, but=peer)
             return self._change_of(peer)
 
     async def leave(self, peer: LivePeer) -> StageChanged:
@@ -108,7 +108,7 @@ class StageManager:
             peer.require_joined()
             if peer.permissions.stage_enabled:
                 await self._move(peer, StageState.OFF_STAGE, tell=False)
-                self._live.tell(self._change_of(peer), but=peer)
+                self._tell(peer, but=peer)
             return self._change_of(peer)
 
     async def remove(self, host: LivePeer, participant_ids: Iterable[str]) -> None:
@@ -134,9 +134,14 @@ class StageManager:
         role = self._live.roles.of(peer.participant.id)
         await self._live.roles.put(msgspec.structs.replace(role, stage=to, updated_at=self._live.scope.now()))
         if tell:
-            self._live.tell(self._change_of(peer))
+            self._tell(peer)
         if StageState.REQUESTED in (before, to):
             self._tell_requests()
+
+    def _tell(self, peer: LivePeer, *, but: LivePeer | None = None) -> None:
+        """Tell of a peer's new place; a hidden one's concerns nobody else."""
+        is_shown = not peer.permissions.hidden_participant
+        self._live.tell(self._change_of(peer), but=but, to=lambda x: is_shown or x is peer)
 
     def _tell_requests(self) -> None:
         self._live.tell(self.requests(), to=lambda peer: peer.permissions.manages_stage)

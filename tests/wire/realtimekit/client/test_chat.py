@@ -6,7 +6,7 @@ import pytest
 
 from parley.meetings.model import Meeting
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
-from parley.wire.realtimekit.client.events import Chat
+from parley.wire.realtimekit.client.events import Chat, Preset
 from tests.wire.realtimekit.client.house import House
 from tests.wire.realtimekit.client.peer import Peer, Refused
 
@@ -135,6 +135,25 @@ async def test_messages_of_others_cannot_be_changed(house: House, meeting: Meeti
             await second.ask(event, request)
     assert await first.news() == []
     assert await texts(first) == ["hello"]
+
+
+async def test_who_may_not_write_any_more_cannot_edit_either(house: House, meeting: Meeting) -> None:
+    """An old message was a way to say something new."""
+    host, muted = await house.host(meeting), await house.guest(meeting)
+    old = await say(muted, "hello")
+    off = pb.PresetPresetUpdates(
+        chat=pb.PresetChatPermissionUpdate(
+            public=pb.PresetPublicChatPermission(can_send=False),
+            private=pb.PresetPrivateChatPermission(can_send=False),
+        )
+    )
+    entry = pb.PresetUpdatePeerPreset(user_ids=muted.user_id, patch=off)
+    await host.ask(Preset.UPDATE, pb.PresetUpdatePeersPresetRequest(update_peers_presets=[entry]))
+
+    with pytest.raises(Refused, match="does not allow"):
+        await muted.ask(Chat.EDIT, pb.ChatEditChatMessageRequest(chat_id=old.chat_id, payload="and another"))
+    assert await texts(host) == ["hello"]
+    await muted.ask(Chat.DELETE, pb.ChatDeleteChatMessageRequest(chat_id=old.chat_id))
 
 
 async def test_a_pin_carries_the_message(house: House, meeting: Meeting) -> None:

@@ -75,7 +75,9 @@ async def test_relay_servers_are_given_to_participants_only(house: House, meetin
             assert (await answer.json())["success"] is False
 
 
-@pytest.mark.parametrize("path", [DETAILS, "/iceservers", UPLOAD, "/files/chat/x/y", "/v2/nothing"])
+@pytest.mark.parametrize(
+    "path", [DETAILS, "/iceservers", UPLOAD, "/files/chat/x/y", "/v2/nothing", "/otel/logs"]
+)
 async def test_pages_of_other_origins_may_ask(house: House, path: str) -> None:
     async with browser_of(house.url) as http:
         wish = {"Origin": "https://example.org", "Access-Control-Request-Method": "PUT"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from parley.base.ids import new_uuid
 from parley.meetings.model import Meeting
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Media, Room
@@ -206,6 +207,33 @@ async def test_a_lost_connection_keeps_its_place_and_comes_back(house: House, me
 
     assert [push.peer.peer_id for push in await first.pushed(Room.JOIN)] == [second.id]
     assert len(await names(back)) == 2
+
+
+async def test_a_client_that_comes_back_under_another_peer_id_is_there_once(
+    house: House, meeting: Meeting
+) -> None:
+    first, second = await house.guest(meeting), await house.guest(meeting)
+    await second.vanish()
+
+    query = {"roomID": meeting.id, "authToken": second.token, "peerID": new_uuid(), "oldPeerID": second.id}
+    back = await Peer.open(house.url, query, token=second.token, peer_id=query["peerID"])
+    try:
+        await back.enter(media=False)
+        assert (await first.next(Room.LEAVE)).peer.peer_id == second.id
+        assert {peer.peer_id for peer in (await first.ask(Room.GET_PEERS)).peers} == {first.id, back.id}
+    finally:
+        await back.close()
+
+
+async def test_nobody_else_is_put_out_as_a_former_peer(house: House, meeting: Meeting) -> None:
+    first, second = await house.guest(meeting), await house.guest(meeting)
+    query = {"roomID": meeting.id, "authToken": second.token, "peerID": second.id, "oldPeerID": first.id}
+    again = await Peer.open(house.url, query, token=second.token, peer_id=second.id)
+    try:
+        assert {peer.peer_id for peer in (await again.ask(Room.GET_PEERS)).peers} == {first.id, second.id}
+        assert first.is_open
+    finally:
+        await again.close()
 
 
 async def test_a_lost_connection_that_stays_away_has_left(

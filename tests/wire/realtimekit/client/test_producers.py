@@ -76,6 +76,34 @@ async def test_a_stream_is_told_to_the_others_when_it_begins_changes_and_ends(me
     assert not [frame for frame in outside._news if frame.event in STREAMS]
 
 
+async def test_nobody_is_told_of_the_streams_of_hidden_people(media_house: House) -> None:
+    meeting = await media_house.meeting()
+    other = await media_house.guest(meeting)
+    hidden = await media_house.guest(meeting, hidden_participant=True)
+    studio = await Studio.open(hidden)
+    microphone = await studio.publish("audio")
+    for _ in range(4):
+        await hidden.tell(Media.AUDIO_ACTIVITY, pb.MediaAudioActivityRequest(energy=9))
+    await studio.toggle(microphone, paused=True)
+    await studio.close(microphone)
+    assert await other.news() == []
+
+
+async def test_everybody_muted_for_good_may_unmute_when_it_is_allowed_again(media_house: House) -> None:
+    """Once said, "and they may not unmute" held until the end of the session."""
+    meeting = await media_house.meeting()
+    owner = await media_house.guest(meeting)
+    studio = await Studio.open(owner)
+    microphone = await studio.publish("audio")
+    await media_house.registry.mute_all(media_house.app, meeting.id, allow_unmute=False)
+    with pytest.raises(Refused):
+        await studio.toggle(microphone, paused=False)
+
+    await media_house.registry.mute_all(media_house.app, meeting.id, allow_unmute=True)
+    await studio.toggle(microphone, paused=False)
+    assert await streams_of(media_house, owner) == {microphone: False}
+
+
 async def test_leaving_tells_no_end_of_streams(media_house: House) -> None:
     """The others take everything of somebody away when they hear that it left (pitfall 4)."""
     meeting = await media_house.meeting()

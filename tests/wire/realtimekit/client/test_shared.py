@@ -57,6 +57,24 @@ async def test_an_anonymous_poll_hides_its_votes_and_names_nobody(house: House, 
     assert list(result.votes) == [second.user_id]
 
 
+async def test_hidden_votes_are_sent_to_those_only_who_have_voted(house: House, meeting: Meeting) -> None:
+    """The official client shows every result that it is sent."""
+    first, second, third = [await house.guest(meeting) for _ in range(3)]
+    poll = await ask_poll(first, "Soup", "Salad", hide_votes=True)
+
+    seen = await vote(second, poll, 1)
+
+    assert [(option.count, len(option.votes)) for option in seen.options] == [(0, 0), (1, 1)]
+    assert list((await second.ask(Polls.LIST)).polls) == [seen]
+    for other in (first, third):
+        hidden = (await other.next(Polls.VOTE)).poll
+        assert [(option.count, len(option.votes)) for option in hidden.options] == [(0, 0), (0, 0)]
+        assert list(hidden.votes) == [second.user_id]
+        assert list((await other.ask(Polls.LIST)).polls) == [hidden]
+    after = await vote(third, poll, 0)
+    assert [option.count for option in after.options] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("question", "options"),
     [

@@ -23,7 +23,7 @@ from parley.stream.sockets import Rejection, Socket, SocketSession, UpgradeReque
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.events import REQUEST_FAILED, Media, is_media
-from parley.wire.realtimekit.client.limits import ANY_REQUEST, TokenBuckets
+from parley.wire.realtimekit.client.limits import ANY_REQUEST, ParticipantLimits, TokenBuckets
 from parley.wire.realtimekit.client.notices import NoticeEncoder, envelope
 from parley.wire.realtimekit.client.relay import SocketRelay
 from parley.wire.realtimekit.client.verbs import Answer, Call, Lane, Verb, verbs
@@ -61,6 +61,7 @@ class ClientSockets:
         registry.placement.on_moved(self.relay.moved)
         self._auth = auth
         self._rate_limits = rate_limits
+        self.limits = ParticipantLimits(enabled=rate_limits)
         self._encoders: dict[MeetingId, NoticeEncoder] = {}
         self.open: set[ClientSocket] = set()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +111,8 @@ class ClientSockets:
             await live.connections.check_peer_id(admitted.participant.id, peer_id)
         except ParleyError as refused:
             return _refusal(refused)
-        return ClientSocket(self, live, admitted, peer_id)
+        former_id = PeerId(params.get("oldPeerID", "").lower()) or None
+        return ClientSocket(self, live, admitted, peer_id, former_id)
 
     def hold(self, live: LiveMeeting) -> LiveMeeting:
         """See `MeetingRegistry.hold`."""
@@ -149,7 +151,12 @@ class ClientSocket:
     """A `stream.SocketSession`, and the `Link` of its peer."""
 
     def __init__(
-        self, sockets: ClientSockets, live: LiveMeeting, admitted: Admission, peer_id: PeerId
+        self,
+        sockets: ClientSockets,
+        live: LiveMeeting,
+        admitted: Admission,
+        peer_id: PeerId,
+        former_id: PeerId | None,
     ) -> None:
         self._sockets = sockets
         self._live = live
@@ -158,6 +165,7 @@ class ClientSocket:
         self._peer: LivePeer | None = None
         self._socket: Socket | None = None
         self._encoder = sockets.encoder(live.id)
+        self._former_id = former_id
         self._buckets = sockets.buckets()
         self._lanes: dict[Lane, deque[_Request]] = {}
         self._malformed = 0
@@ -180,6 +188,9 @@ class ClientSocket:
             )
         except NotAllowed as refused:
             socket.close(CLOSE_POLICY, refused.message)
+        else:
+            if self._former_id is not None:
+                self._live.connections.supersede(self._peer, self._former_id)
 
     def received(self, data: str | bytes) -> None:
         """A ping, a pong or a request."""
@@ -253,10 +264,12 @@ class ClientSocket:
             raise NotFound(f"There is no event {outer.event}.")
         if len(outer.id) > ID_LIMIT:
             raise NotAllowed(f"A request id has at most {ID_LIMIT} characters.")
-        if verb.rate is not None:
-            self._buckets.take(verb.rate, self._now())
         message = verb.request()
         message.ParseFromString(outer.payload)
+        now = self._now()
+        limits = self._sockets.limits.of(self._admitted.participant.id, now)
+        for rate in verb.rates(message):
+            limits.take(rate, now)
         return _Request(verb, outer.event, outer.id, message)
 
     def _enqueue(self, request: _Request) -> None:

@@ -12,7 +12,7 @@ from parley.meetings.live.notices import MessagePinned
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client import shapes
 from parley.wire.realtimekit.client.events import Chat
-from parley.wire.realtimekit.client.limits import CHAT
+from parley.wire.realtimekit.client.limits import CHAT, CHAT_FILE, Rate
 from parley.wire.realtimekit.client.notices import pin_message
 from parley.wire.realtimekit.client.verbs.verb import Call, Nothing, verb
 
@@ -27,13 +27,19 @@ def _kind(number: int) -> MessageKind:
         raise Invalid("No such kind of message.", field="payload_type") from error
 
 
-@verb(Chat.SEND_TO_ROOM, pb.ChatSendChatMessageToRoomRequest, rate=CHAT, answers=False)
+def _rates(
+    request: pb.ChatSendChatMessageToRoomRequest | pb.ChatSendChatMessageToPeersRequest,
+) -> tuple[Rate, ...]:
+    return (CHAT_FILE, CHAT) if request.payload_type in (MessageKind.IMAGE, MessageKind.FILE) else (CHAT,)
+
+
+@verb(Chat.SEND_TO_ROOM, pb.ChatSendChatMessageToRoomRequest, rate=_rates, answers=False)
 async def send_to_room(call: Call, request: pb.ChatSendChatMessageToRoomRequest) -> None:
     """Post to everybody; the push to the sender stands for the answer."""
     await call.live.chat.send_to_all(call.peer, _kind(request.payload_type), request.payload)
 
 
-@verb(Chat.SEND_TO_PEERS, pb.ChatSendChatMessageToPeersRequest, rate=CHAT, answers=False)
+@verb(Chat.SEND_TO_PEERS, pb.ChatSendChatMessageToPeersRequest, rate=_rates, answers=False)
 async def send_to_peers(call: Call, request: pb.ChatSendChatMessageToPeersRequest) -> None:
     """Post to some; the push to the sender stands for the answer."""
     kind = _kind(request.payload_type)

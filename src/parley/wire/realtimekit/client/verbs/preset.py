@@ -10,6 +10,7 @@ from parley.meetings.live.peer import merge
 from parley.wire.realtimekit.client import permissions
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Preset
+from parley.wire.realtimekit.client.limits import PERMISSIONS
 from parley.wire.realtimekit.client.notices import permissions_message
 from parley.wire.realtimekit.client.verbs.verb import Call, verb
 
@@ -40,7 +41,7 @@ async def read(call: Call, request: pb.PresetReadPeersPresetRequest) -> Message:
     )
 
 
-@verb(Preset.UPDATE, pb.PresetUpdatePeersPresetRequest)
+@verb(Preset.UPDATE, pb.PresetUpdatePeersPresetRequest, rate=PERMISSIONS)
 async def update(call: Call, request: pb.PresetUpdatePeersPresetRequest) -> Message:
     """Change permissions for the rest of the session."""
     changes: dict[ParticipantId, dict[str, object]] = {}

@@ -7,11 +7,12 @@ from google.protobuf.message import Message
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client import shapes
 from parley.wire.realtimekit.client.events import Room
+from parley.wire.realtimekit.client.limits import CONNECTED_ROOMS
 from parley.wire.realtimekit.client.notices import rooms_created_message, rooms_deleted_message
 from parley.wire.realtimekit.client.verbs.verb import Call, Nothing, verb
 
 
-@verb(Room.CONNECTED_ROOMS, Nothing)
+@verb(Room.CONNECTED_ROOMS, Nothing, rate=CONNECTED_ROOMS)
 async def connected_rooms(call: Call, _: Message) -> Message:
     """The main meeting, its rooms, and who is where; nothing of it in the waiting room."""
     if call.peer.is_waiting:

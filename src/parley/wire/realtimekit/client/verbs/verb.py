@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
@@ -58,7 +58,8 @@ class Verb:
     request: type[Message]
     handler: Handler
     lane: Lane | Callable[[Any], Lane]
-    rate: Rate | None
+    rates: Callable[[Any], Sequence[Rate]]
+    """What a request uses up."""
     answers: bool
     """Whether the client waits: then even an answer without content is sent."""
 
@@ -71,7 +72,7 @@ def verb(
     request: type[M],
     *,
     lane: Lane | Callable[[M], Lane] = Lane.MAIN,
-    rate: Rate | None = None,
+    rate: Rate | Callable[[M], Sequence[Rate]] | None = None,
     answers: bool = True,
 ) -> Callable[
     [Callable[[Call, M], Awaitable[Message | Answer | None]]],
@@ -83,7 +84,7 @@ def verb(
         event: its number.
         request: the message in its payload.
         lane: what it must not overtake, perhaps by the request.
-        rate: how often one peer may ask.
+        rate: how often one participant may ask, perhaps by the request.
         answers: False for events whose answer no client waits for.
     """
 
@@ -92,7 +93,9 @@ def verb(
     ) -> Callable[[Call, M], Awaitable[Message | Answer | None]]:
         if event in verbs:
             raise ValueError(f"event {event} has two verbs")
-        verbs[event] = Verb(request, handler, lane, rate, answers)
+        fixed = (rate,) if isinstance(rate, Rate) else ()
+        rates = rate if callable(rate) else lambda _: fixed
+        verbs[event] = Verb(request, handler, lane, rates, answers)
         return handler
 
     return register
