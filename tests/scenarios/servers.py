@@ -50,14 +50,19 @@ class Cluster:
 
     def demo(self, kind: str = "group_call") -> dict[str, Any]:
         """A meeting with a token for each role."""
-        command = [PROGRAM, "demo", "--json", "--kind", kind, *self.options]
-        command = [word for word in command if word not in ("--no-media", "--no-rate-limits")]
-        if "--redis-url" in command:
-            at = command.index("--redis-url")
-            del command[at : at + 2]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        made: dict[str, Any] = json.loads(done.stdout)
+        made: dict[str, Any] = self.run("demo", "--kind", kind)
         return made
+
+    def run(self, *words: str) -> Any:
+        """A command on the data of the servers; what it printed, decoded where it prints more than a word."""
+        options = [word for word in self.options if word not in ("--no-media", "--no-rate-limits")]
+        if "--redis-url" in options:
+            at = options.index("--redis-url")
+            del options[at : at + 2]
+        as_json = [] if "revoke" in words else ["--json"]
+        command = [PROGRAM, *words, *as_json, *options]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout) if as_json else done.stdout
 
 
 class Server:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from cloudflare import Cloudflare, NotFoundError
+from websockets.asyncio.client import ClientConnection, connect
 
 from parley.wire.realtimekit.client import rtk_client_pb2 as pb
 from parley.wire.realtimekit.client.events import Chat, Room
 from tests.scenarios.servers import Cluster, Server, cluster, master_key
 from tests.services import postgres_server, redis_server
 from tests.wire.realtimekit.client.peer import Peer, Refused
+
+WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,48 @@ async def test_a_new_title_and_status_reach_a_session_on_the_other_server(
     assert host.is_open
     assert (await host.ask(Room.GET_PEERS)).peers[0].peer_id == host.id
     await host.close()
+
+
+async def socket_of(server: Server, token: str) -> ClientConnection:
+    """A welcomed socket of the Real Time Block."""
+    url = f"{server.url.replace('http', 'ws', 1)}/v1/realtime/ws?token={token}"
+    socket = await connect(url, proxy=None)
+    welcome = json.loads(await asyncio.wait_for(socket.recv(), WAIT_S))
+    assert welcome["type"] == "welcome", welcome
+    return socket
+
+
+async def test_a_key_revoked_on_the_command_line_closes_its_sockets_on_both_servers(
+    shared: Cluster, pair: tuple[Server, Server]
+) -> None:
+    keys = shared.run("keys", "create", "--dialect", "block")
+    others = shared.run("keys", "create", "--dialect", "block")
+    ids = {one["id"]: one for one in shared.run("keys", "list")}
+    tokens = []
+    for key in (keys["secret_key"], others["secret_key"]):
+        async with httpx.AsyncClient(base_url=pair[0].url, headers={"X-Api-Key": key}) as http:
+            made = await http.post("/v1/realtime/tokens", json={"user_id": "ada"})
+            assert made.status_code == 201, made.text
+            tokens.append(made.json()["data"]["attributes"]["token"])
+    sockets = [await socket_of(server, tokens[0]) for server in pair]
+    kept = [await socket_of(server, tokens[1]) for server in pair]
+    secret_keys = [one["id"] for one in ids.values() if one["kind"] == "secret_key"]
+
+    shared.run("keys", "revoke", secret_keys[-2])  # the first of the two pairs; they are listed oldest first
+
+    for socket in sockets:
+        await asyncio.wait_for(socket.wait_closed(), WAIT_S)
+        assert socket.close_code == 4401
+    for server in pair:
+        async with httpx.AsyncClient(base_url=server.url, headers={"X-Api-Key": keys["secret_key"]}) as http:
+            assert (await http.post("/v1/realtime/tokens", json={"user_id": "ada"})).status_code == 401
+        url = f"{server.url.replace('http', 'ws', 1)}/v1/realtime/ws?token={tokens[0]}"
+        again = await connect(url, proxy=None)
+        await asyncio.wait_for(again.wait_closed(), WAIT_S)
+        assert again.close_code == 4401
+    for socket in kept:
+        await (await socket.ping())
+        await socket.close()
 
 
 @pytest.mark.faults

@@ -158,10 +158,14 @@ class Realtime:
         )
         return token
 
-    async def open(self, query: str = "") -> Client:
+    async def open(self, query: str = "", headers: dict[str, str] | None = None) -> Client:
         """A connection that has said nothing yet."""
         socket = await connect(
-            self.served.url(f"/v1/realtime/ws{query}"), max_size=1 << 24, ping_interval=None, proxy=None
+            self.served.url(f"/v1/realtime/ws{query}"),
+            max_size=1 << 24,
+            ping_interval=None,
+            proxy=None,
+            additional_headers=headers,
         )
         client = Client(socket)
         self.clients.append(client)
@@ -196,9 +200,11 @@ async def serving_realtime(
     node_id: str = "node",
     limits: Limits | None = None,
     pool: MediaPool | None = None,
+    keys: NewKeys | None = None,
+    idle_s: float = 75.0,
 ) -> AsyncIterator[Realtime]:
-    """One server process; with a bus, one of several."""
-    keys = await create_keys(scope, scope.app_id, Environment.LIVE)
+    """One server process; with a bus, one of several, which share the keys of the first."""
+    keys = keys or await create_keys(scope, scope.app_id, Environment.LIVE)
     tokens = await ConnectionTokens.of_store(store)
     block = RealTimeBlock(
         store,
@@ -212,6 +218,7 @@ async def serving_realtime(
         engines=ConfiguredEngines(NoHttp()),  # type: ignore[arg-type]
         is_alone=bus is None,  # type: ignore[arg-type]
         pool=pool,
+        idle_s=idle_s,
     )
     async with contextlib.AsyncExitStack() as stack:
         await block.start(stack)
