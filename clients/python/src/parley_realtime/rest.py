@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +39,8 @@ class Rest:
     ) -> None:
         self.api_key = api_key
         self._user_token = user_token
+        self.token_in_use: Callable[[], str | None] = lambda: None
+        """The connection's: it reads channels too, for whoever has a publishable key and nothing else."""
         self._owns_http = http is None
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S)
         self._url = url.rstrip("/")
@@ -72,8 +74,8 @@ class Rest:
         headers = {"Accept": "application/json"}
         if self.api_key is not None:
             headers["X-Api-Key"] = self.api_key
-        if self._user_token is not None:
-            headers["Authorization"] = f"Bearer {self._user_token}"
+        if (bearer := self._user_token or self._connection_token()) is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
         body = None if attributes is None else {"data": {"type": kind, "attributes": attributes}}
         params = {name: value for name, value in (query or {}).items() if value is not None}
         for attempt in range(1, ATTEMPTS + 1):
@@ -95,6 +97,10 @@ class Rest:
                 pause = max(pause, retry_after or 0)
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _connection_token(self) -> str | None:
+        is_server = self.api_key is not None and self.api_key.startswith("sk_")
+        return None if is_server else self.token_in_use()
 
     async def ask_elsewhere(
         self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]

@@ -48,6 +48,7 @@ class Session:
         self.rest = rest
         self.options = options
         self.keeper = Keeper(url, options, self)
+        rest.token_in_use = lambda: self.keeper.token
         self.requests = Requests(options.queue_limit)
         self.dispatcher = Dispatcher(options.buffer_limit, self._caught_up)
         self.handlers = Handlers()
