@@ -8,7 +8,7 @@ from parley.base.ids import AppId
 
 @event("conversations.left", since="0.2")
 class ConversationLeft(Event, frozen=True):
-    """Somebody is in a conversation no more, or it was deleted; sockets that listen to it hear nothing more."""
+    """Somebody is in a conversation no more, or it was deleted; their sockets hear nothing more of it."""
 
     app_id: AppId
     conversation_id: str

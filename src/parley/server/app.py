@@ -26,6 +26,7 @@ from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus
 from parley.channels.files import ChatFiles
 from parley.channels.realtime.tokens import ConnectionTokens
+from parley.conversations.events import ConversationLeft
 from parley.media.coturn import CoturnOptions, CoturnProcess
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
@@ -70,6 +71,7 @@ SHARED_EVENTS = (
     WebhooksChanged,
     AppSettingsChanged,
     CredentialRevoked,
+    ConversationLeft,
 )
 EVENTS_TOPIC = "announced"
 """Bus topic of events that other servers act on."""

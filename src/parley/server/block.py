@@ -29,6 +29,7 @@ from parley.channels.realtime.search.indexer import Indexer
 from parley.channels.realtime.search.service import Search
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.channels.realtime.typing import Typing
+from parley.conversations.events import ConversationLeft
 from parley.conversations.ports import Engines
 from parley.conversations.threads.service import Threads
 from parley.media.pool import MediaPool
@@ -47,7 +48,9 @@ from parley.webhooks.interest import Interest
 from parley.webhooks.live import LiveEvents, PublicationEvents
 from parley.wire.block.channels.tokens import SocketAddress
 from parley.wire.block.endpoint import Context
+from parley.wire.block.socket.ending import conversation_left
 from parley.wire.block.socket.frames import publication_frame
+from parley.wire.block.socket.open_sockets import OpenSockets
 from parley.wire.block.socket.server import IDLE_S, PATH, BlockSockets
 from parley.wire.block.webhooks.events import EVENT_NAMES, BlockEvents
 
@@ -142,6 +145,7 @@ class RealTimeBlock:
         self.sockets.people = self.conversations.people
         self.retention = Retention(self.settings)
         self.receipts = self.sockets.receipts = Receipts(store, self.retention, shared, self.sockets.read_by)
+        self.open_sockets = OpenSockets(self.sockets.sessions, shared)
         self.indexer = Indexer(store)
         self.purge = Purge(store, self.retention)
         self.purge.register()
@@ -152,6 +156,7 @@ class RealTimeBlock:
             self.publisher,
             self.access,
             self.presence,
+            self.open_sockets,
             History(self.retention),
             Search(self.retention),
             self.receipts,
@@ -189,6 +194,8 @@ class RealTimeBlock:
         stack.push_async_callback(self.typing.close)
         await self.receipts.start()
         stack.push_async_callback(self.receipts.stop)
+        await self.open_sockets.start()
+        stack.push_async_callback(self.open_sockets.stop)
         await self.purge.schedule()
         await self.indexer.start()
         stack.push_async_callback(self.indexer.stop)
@@ -203,6 +210,8 @@ class RealTimeBlock:
             self.settings.forget(happened.app_id)
         if isinstance(happened, WebhooksChanged):
             self.interest.forget(happened.app_id)
+        if isinstance(happened, ConversationLeft):
+            conversation_left(self.sockets, happened)
         self.rooms.heard(happened)
 
     def socket_routes(self) -> dict[str, Route]:

@@ -12,6 +12,7 @@ from parley.accounts.scope import AppScope, Change
 from parley.base.errors import Conflict, Invalid, NotAllowed, NotFound
 from parley.base.ids import new_uuid
 from parley.base.paging import Page, PageRequest
+from parley.conversations.events import ConversationLeft
 from parley.conversations.groups import store
 from parley.conversations.groups.model import (
     GROUP_MEMBERS_LIMIT,
@@ -235,9 +236,11 @@ class Groups:
         await self.admit(change, group, [one for one in dict.fromkeys(wanted) if one not in roles])
 
     async def _expel(self, change: Change, group: Group, user_id: str) -> None:
+        assert isinstance(change.scope, AppScope)
         await store.remove_member(change, group.id, user_id)
         for conversation_id in await threads_store.of_group(change, group.id):
             await threads_store.remove_member(change, conversation_id, user_id)
+            change.announce(ConversationLeft(change.scope.app_id, conversation_id, user_id))
 
 
 def _must_manage(caller: Caller, roles: dict[str, GroupRole]) -> None:

@@ -11,6 +11,7 @@ from parley.channels.realtime import signatures
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.model import new_publication_id
 from tests.wire.block.channels.conftest import Rest
+from tests.wire.block.socket.serving import until_turned
 
 PATH = "/v1/realtime/channels/chat:room/messages"
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -189,18 +190,39 @@ async def test_a_connection_token_opens_its_own_grants_only(rest: Rest) -> None:
 async def test_the_authorization_of_a_socket_opens_guarded_channels(rest: Rest) -> None:
     data = '{"user_id":"ada","user_info":{"name":"Ádà"}}'
     app_id, key = rest.scope.app_id, rest.realtime.keys.secret.encode()
+    ada, bob = await rest.realtime.connect("ada"), await rest.realtime.connect("bob")
+    socket_id, other = ada.welcome["socket_id"], bob.welcome["socket_id"]
     for channel, text in (("private:team", None), ("presence:room", None), ("presence:room", data)):
         await rest.say(channel, "0")
         path = f"/v1/realtime/channels/{channel}/messages"
-        signature = signatures.sign(key, "socket_1", channel, text)
-        header = f"socket_1 {app_id}:{signature}" + (f" {text}" if text else "")
+        signature = signatures.sign(key, socket_id, channel, text)
+        header = f"{socket_id} {app_id}:{signature}" + (f" {text}" if text else "")
         await rest.ask("ada", "GET", path, headers={"X-Channel-Auth": header.encode()})
-        wrong = f"socket_2 {app_id}:{signature}" + (f" {text}" if text else "")
+        wrong = f"{other} {app_id}:{signature}" + (f" {text}" if text else "")
         for refused in (wrong.encode(), header.replace(signature, "0" * 64).encode()):
             found = await rest.refused("ada", "GET", path, headers={"X-Channel-Auth": refused})
             assert found == (401, "unauthorized_channel")
     found = await rest.refused("bob", "GET", path, headers={"X-Channel-Auth": header.encode()})
     assert found == (401, "unauthorized_channel")  # the data names somebody else
+
+
+@SQLITE
+async def test_an_authorization_is_of_no_use_to_others_or_after_its_socket(rest: Rest) -> None:
+    await rest.say("private:team", "0")
+    path = "/v1/realtime/channels/private:team/messages"
+    ada = await rest.realtime.connect("ada")
+    shown = {}
+    for socket_id in (ada.welcome["socket_id"], "socket_of_nobody"):
+        signature = signatures.sign(rest.realtime.keys.secret.encode(), socket_id, "private:team")
+        shown[socket_id] = {"X-Channel-Auth": f"{socket_id} {rest.scope.app_id}:{signature}"}
+    own = shown[ada.welcome["socket_id"]]
+    await rest.ask("ada", "GET", path, headers=own)
+    refused = (401, "unauthorized_channel")
+    assert await rest.refused("bob", "GET", path, headers=own) == refused
+    assert await rest.refused("ada", "GET", path, headers=shown["socket_of_nobody"]) == refused
+    await ada.close()
+    await until_turned(lambda: not rest.realtime.block.sockets.connections)
+    assert await rest.refused("ada", "GET", path, headers=own) == refused
 
 
 @SQLITE

@@ -7,6 +7,11 @@ import json
 
 import pytest
 
+from parley.conversations.groups.model import NewGroup
+from parley.conversations.groups.service import Groups
+from parley.conversations.threads.model import NewConversation
+from parley.conversations.threads.service import Threads
+from parley.people.model import Caller
 from tests.accounts.tenants import add_app
 from tests.wire.block.socket.serving import Realtime, Refused
 
@@ -159,6 +164,34 @@ async def test_wrong_frames_are_refused_and_harm_nothing(realtime: Realtime, fra
     )
     assert error["error"].keys() == {"status", "code", "title", "detail"}
     await alice.ask("subscribe", channel="chat:room")
+
+
+@pytest.mark.parametrize("how", ["removed", "deleted"])
+async def test_who_is_in_a_conversation_no_more_hears_no_more_of_it(realtime: Realtime, how: str):
+    scope, areas = realtime.scope, realtime.block.context.areas
+    scope.store.outbox.listen(lambda item: realtime.block.heard(item.event))
+    groups, threads = areas[Groups], areas[Threads]
+    ada = Caller("ada", is_server=False)
+    group = (await groups.create(scope, ada, NewGroup(name="Team", members=["ben"]))).group
+    made = await threads.create(scope, ada, NewConversation(group_id=group.id))
+    channel = f"conversation:{made.id}"
+    clients = [await realtime.connect(name) for name in ("ada", "ben")]
+    for client in clients:
+        await client.ask("subscribe", channel=channel)
+        await client.ask("presence.enter", channel=channel)
+    if how == "removed":
+        await groups.remove_member(scope, ada, group.id, "ben")
+    else:
+        await threads.delete(scope, ada, made.id)
+    for client in clients[1:] if how == "removed" else clients:
+        ended = await client.until(type="unsubscribed")
+        assert (ended["channel"], ended["code"]) == (channel, "unauthorized_channel")
+        with pytest.raises(Refused):
+            await client.ask("subscribe", channel=channel)
+    if how == "removed":
+        left = await clients[0].until(type="presence", action="leave")
+        assert left["member"]["user_id"] == "ben"
+        assert len((await clients[0].ask("presence.get", channel=channel))["members"]) == 1
 
 
 async def test_texts_that_a_database_does_not_hold_are_told(realtime: Realtime):

@@ -60,6 +60,19 @@ async def test_a_user_token_opens_the_default_grants(realtime: Realtime, clock: 
         await client.ask("subscribe", channel="private:x")
 
 
+async def test_a_client_that_can_set_headers_needs_no_query(realtime: Realtime, clock: ManualClock):
+    claims = {"sub": "alice", "exp": clock.now().timestamp() + 60}
+    for headers in (
+        {"Authorization": f"Bearer {realtime.token('alice')}"},
+        {
+            "Authorization": f"Bearer {jwt.encode(claims, realtime.keys.secret, 'HS256')}",
+            "X-Api-Key": realtime.keys.publishable,
+        },
+    ):
+        client = await realtime.open(headers=headers)
+        assert (await client.until(type="welcome"))["user_id"] == "alice"
+
+
 @pytest.mark.parametrize("kind", ["garbage", "empty", "forged", "expired", "no app", "none"])
 async def test_a_bad_token_is_told_and_closed(realtime: Realtime, clock: ManualClock, kind: str):
     token = realtime.token("alice", ttl_s=60)

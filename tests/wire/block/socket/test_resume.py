@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from parley.base.clock import ManualClock
-from tests.wire.block.socket.serving import Realtime, pass_time, until_turned
+from parley.base.errors import Unavailable
+from tests.wire.block.socket.serving import Realtime, Refused, pass_time, until_turned
 
 
 async def lose(realtime: Realtime, client) -> None:
@@ -55,6 +56,53 @@ async def test_what_is_lost_is_said_and_the_subscription_stays(realtime: Realtim
     assert (told["recovered"], told["reason"], told["offset"]) == (False, "epoch_changed", 0)
     await back.ask("publish", channel="chat:room", data=1)
     await back.until(type="message")
+
+
+async def test_what_to_resume_may_follow_a_token_in_the_address(realtime: Realtime):
+    alice = await realtime.connect("alice")
+    place = await alice.ask("subscribe", channel="chat:room")
+    await lose(realtime, alice)
+    query = f"?v=1&token={realtime.token('alice')}"
+    back = await realtime.open(query)
+    await back.until(type="welcome", resumed=False)
+    seen = {"epoch": place["epoch"], "offset": 0}
+    resume = realtime.resume_of(alice, **{"chat:room": seen})
+    await back.tell("connect", token=realtime.token("alice"), resume=resume)
+    welcome = await back.until(type="welcome", resumed=True)
+    assert welcome["session_id"] == alice.welcome["session_id"]
+    assert welcome["channels"]["chat:room"]["recovered"] is True
+    await back.ask("publish", channel="chat:room", data=1)
+    await back.until(type="message")
+    assert len(realtime.block.sockets.sessions) == 1
+    await back.tell("connect", id="late", token=realtime.token("alice"), resume=resume)
+    assert (await back.until(type="error", id="late"))["error"]["code"] == "bad_request"
+    unknown = await realtime.open(query)
+    await unknown.until(type="welcome", resumed=False)
+    await unknown.tell("connect", token=realtime.token("alice"), resume=resume)
+    await unknown.until(type="welcome", resumed=False)
+    await unknown.ask("subscribe", channel="chat:room")
+
+
+async def test_a_resume_that_fails_is_told_and_may_be_tried_again(
+    realtime: Realtime, monkeypatch: pytest.MonkeyPatch
+):
+    alice = await realtime.connect("alice")
+    await alice.ask("subscribe", channel="chat:room")
+
+    async def away(*_: object) -> None:
+        raise Unavailable("The database is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(realtime.block.feeds, "prepare", away)
+        back = await realtime.open()
+        await back.tell("connect", token=realtime.token("alice"), resume=realtime.resume_of(alice))
+        error = await back.until(type="error")
+        assert (error["error"]["code"], error["error"]["status"], error["fatal"]) == (
+            *("connection_failed", "500", True),
+        )
+        assert await back.close_code() == 4500
+    realtime.block.sockets.turn()
+    assert (await realtime.connect("alice", resume=realtime.resume_of(alice))).welcome["resumed"] is True
 
 
 async def test_a_resume_token_works_once(realtime: Realtime):
@@ -111,6 +159,32 @@ async def test_a_channel_that_the_new_token_does_not_open_is_lost(realtime: Real
     back = await realtime.connect("alice", "chat:*", resume=realtime.resume_of(alice))
     assert back.welcome["channels"]["team:1"] == {"recovered": False, "reason": "unauthorized"}
     assert "reason" not in back.welcome["channels"]["chat:room"]
+
+
+async def test_a_member_leaves_a_channel_that_the_new_token_does_not_open(realtime: Realtime):
+    alice, bob = await realtime.connect("alice"), await realtime.connect("bob")
+    for channel in ("presence:a", "presence:b"):
+        for client in (alice, bob):
+            await client.ask("subscribe", channel=channel)
+        await alice.ask("presence.enter", channel=channel)
+    await lose(realtime, alice)
+    await realtime.connect("alice", "presence:a", resume=realtime.resume_of(alice))
+    left = await bob.until(type="presence", action="leave")
+    assert (left["channel"], left["member"]["user_id"]) == ("presence:b", "alice")
+    assert len((await bob.ask("presence.get", channel="presence:a"))["members"]) == 1
+
+
+async def test_a_new_token_that_opens_less_ends_subscriptions(realtime: Realtime):
+    alice = await realtime.connect("alice", "team:1", "chat:*")
+    for channel in ("team:1", "chat:room", "public:a"):
+        await alice.ask("subscribe", channel=channel)
+    await alice.ask("auth", token=realtime.token("alice", "chat:*"))
+    ended = await alice.until(type="unsubscribed")
+    assert (ended["channel"], ended["code"]) == ("team:1", "unauthorized_channel")
+    with pytest.raises(Refused):
+        await alice.ask("publish", channel="team:1", data=1)
+    for channel in ("chat:room", "public:a"):
+        await alice.ask("publish", channel=channel, data=1)
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["within the grace", "after it"])

@@ -16,6 +16,7 @@ from parley.channels.realtime.model import Position
 from parley.channels.realtime.names import check_name
 from parley.wire.block.endpoint import Call
 from parley.wire.block.errors import ChannelNotFound
+from parley.wire.block.socket.open_sockets import OpenSockets
 
 
 async def used_channel(call: Call, channel: str, op: Op) -> Position:
@@ -42,6 +43,10 @@ async def check_channel(call: Call, channel: str, op: Op) -> None:
     permission = await call.service(ChannelAccess).permission(call.scope, call.app, channel, shown)
     if op not in permission.ops:
         raise UnauthorizedChannel(f"The grant does not allow {op.value}.")
+    if shown.auth is not None and shown.socket_id is not None:
+        sockets = call.service(OpenSockets)
+        if not await sockets.is_open(call.scope.app_id, shown.user_id, shown.socket_id):
+            raise UnauthorizedChannel("The authorization is for no open socket of the caller.")
 
 
 async def credentials(call: Call) -> Credentials:

@@ -41,6 +41,7 @@ class Connection:
 
     __slots__ = (
         "_answered",
+        "_came_by_address",
         "_is_paused",
         "_publishing",
         "_request",
@@ -70,6 +71,8 @@ class Connection:
         """Completes with the next answer to a publication."""
         self._timeout: asyncio.TimerHandle | None = None
         self._is_paused = False
+        self._came_by_address = False
+        """The token was in the address, so that the first frame may still say what to resume (6.4)."""
 
     # --- stream.sockets.SocketSession ---------------------------------------------------------
 
@@ -82,7 +85,9 @@ class Connection:
         request, self._request = self._request, None
         token = opening.token_of(request) if request is not None else None
         if request is not None and token is not None:
-            self._take(f.Connect(token=token, api_key=request.params.get("api_key")))
+            api_key = request.params.get("api_key") or request.headers.get("x-api-key")
+            self._came_by_address = True
+            self._take(f.Connect(token=token, api_key=api_key))
 
     def received(self, data: str | bytes) -> None:
         """See `SocketSession.received`."""
@@ -143,7 +148,7 @@ class Connection:
 
     async def _process(self, frame: f.Incoming) -> None:
         try:
-            if self.session is None:
+            if self.session is None or self._resumes_late(self.session, frame):
                 await self._before_welcome(frame)
             elif isinstance(frame, _PUBLICATIONS):
                 if self._publishing >= PUBLISHING_LIMIT:
@@ -156,6 +161,13 @@ class Connection:
                     self.send(f.Ack(frame.id, result))
         except Exception as error:
             self.refuse(error, frame.id, getattr(frame, "channel", None))
+
+    def _resumes_late(self, session: Session, frame: f.Incoming) -> bool:
+        if isinstance(frame, f.Ping) or not self._came_by_address:
+            return False
+        is_first = isinstance(frame, f.Connect) and not session.subscriptions and not session.rooms
+        self._came_by_address = False
+        return is_first
 
     async def _before_welcome(self, frame: f.Incoming) -> None:
         if isinstance(frame, f.Connect):

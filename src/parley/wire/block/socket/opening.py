@@ -12,7 +12,7 @@ from parley.base.errors import ParleyError, Unauthenticated
 from parley.base.times import iso_ms
 from parley.channels.realtime.access import Credentials, UnauthorizedChannel
 from parley.channels.realtime.feed import Prepared
-from parley.channels.realtime.grants import Grants
+from parley.channels.realtime.grants import Grants, Op
 from parley.channels.realtime.model import Position, Publication
 from parley.stream.closing import Close
 from parley.stream.sockets import UpgradeRequest
@@ -83,26 +83,29 @@ async def identify(server: BlockSockets, token: str, api_key: str | None) -> Ide
 
 async def connect(connection: Connection, frame: f.Connect) -> None:
     """Let somebody in, or say why not and close."""
-    server = connection.server
     try:
-        identity = await identify(server, frame.token, frame.api_key)
-        plan = await server.publisher.plan(identity.scope)
-        if not await server.admission.admit(connection, identity.scope.app_id, plan.connections):
-            raise ConnectionLimit("The plan of this app allows no more connections.")
+        await _let_in(connection, frame)
     except InvalidToken as refused:
         connection.fail(refused, Close.REALTIME_TOKEN)
-        return
     except ConnectionLimit as refused:
         connection.fail(refused, Close.REALTIME_CONNECTION_LIMIT)
-        return
     except ParleyError as failed:
         connection.fail(ConnectionFailed(failed.message), Close.REALTIME_FAILED)
-        return
     except Exception:
         log.exception("connection_failed")
         failure = ConnectionFailed("The connection could not be set up.")
         connection.fail(failure, Close.REALTIME_FAILED)
-        return
+
+
+async def _let_in(connection: Connection, frame: f.Connect) -> None:
+    server, present = connection.server, connection.session
+    identity = await identify(server, frame.token, frame.api_key)
+    plan = await server.publisher.plan(identity.scope)
+    if present is not None:  # the token was in the address, and what is to be resumed could not be
+        if _who(present.identity) != _who(identity):
+            raise InvalidToken("The token is for another user or app.")
+    elif not await server.admission.admit(connection, identity.scope.app_id, plan.connections):
+        raise ConnectionLimit("The plan of this app allows no more connections.")
     welcome: dict[str, Any] = {
         "type": "welcome",
         "v": 1,
@@ -123,16 +126,23 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
         },
     }
     known = frame.resume and server.sessions.find(frame.resume.session_id, frame.resume.resume_token)
-    if frame.resume and known:
-        if (known.identity.user_id, known.identity.scope.app_id) != (identity.user_id, identity.scope.app_id):
-            connection.fail(InvalidToken("The session belongs to somebody else."), Close.REALTIME_TOKEN)
-            return
+    if frame.resume and known and known is not present:
+        if _who(known.identity) != _who(identity):
+            raise InvalidToken("The session belongs to somebody else.")
         await _resume(connection, known, identity, frame.resume, welcome)
+        if present is not None:
+            server.sessions.remove(present)
+    elif present is not None:
+        connection.send(welcome | _names(present) | {"resumed": False})
     else:
         session = Session(identity)
         server.sessions.add(session)
         _take_place(connection, session, identity)
         connection.send(welcome | _names(session) | {"resumed": False})
+
+
+def _who(identity: Identity) -> tuple[str, str]:
+    return identity.user_id, identity.scope.app_id
 
 
 async def _resume(
@@ -161,6 +171,8 @@ async def _resume(
             server.feeds.discard(ready)
             if subscription.permission.features.presence:
                 server.presence.unwatch(identity.scope.app_id, channel)
+        if session.connection is None:
+            session.away_since = server.store.clock.monotonic()
         raise
     _attach(connection, session, identity, prepared, told, welcome)
     server.rooms.attach(connection, session, returning)
@@ -177,6 +189,8 @@ async def _prepare(
     for channel, subscription in list(session.subscriptions.items()):
         if not await _is_still_allowed(server, identity, channel, subscription):
             del session.subscriptions[channel]
+            server.presence.leave(identity.scope.app_id, channel, session.id)
+            server.unsubscribed(session.socket_id, session, channel)
             told[channel] = {"recovered": False, "reason": "unauthorized"}
             continue
         place = asked.channels.get(channel)
@@ -228,13 +242,16 @@ async def _is_still_allowed(
         )
     except UnauthorizedChannel:
         return False
-    return True
+    return Op.SUBSCRIBE in subscription.permission.ops
 
 
 def _take_place(connection: Connection, session: Session, identity: Identity) -> None:
-    session.connection, session.socket_id = connection, connection.id
+    connection.server.sessions.seat(session, connection)
+    if connection.session is None:
+        connection.server.admission.arrived(connection, identity)
+    else:
+        connection.server.admission.relies(connection, identity)
     connection.session = session
-    connection.server.admission.arrived(connection, identity)
     connection.server.feeds.named[connection.id] = connection.socket
     connection.server.watch_expiry(connection, identity.expires_at)
 
@@ -251,13 +268,21 @@ async def renew(connection: Connection, session: Session, frame: f.Auth) -> dict
     """
     server = connection.server
     identity = await identify(server, frame.token, frame.api_key)
-    before = session.identity
-    if (identity.user_id, identity.scope.app_id) != (before.user_id, before.scope.app_id):
+    if _who(identity) != _who(session.identity):
         raise InvalidToken("The token is for another user or app.")
     session.identity = identity
     server.admission.relies(connection, identity)
     server.watch_expiry(connection, identity.expires_at)
     return {"expires_at": seconds_to_iso(identity.expires_at)}
+
+
+async def no_longer_allowed(server: BlockSockets, session: Session) -> list[str]:
+    """The channels of a session that its present token does not open."""
+    return [
+        channel
+        for channel, subscription in list(session.subscriptions.items())
+        if not await _is_still_allowed(server, session.identity, channel, subscription)
+    ]
 
 
 def seconds_to_iso(at: int) -> str:

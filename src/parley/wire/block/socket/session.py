@@ -81,6 +81,9 @@ class Sessions:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._by_id: dict[str, Session] = {}
+        self._by_socket: dict[str, Session] = {}
+        self.endings = 0
+        """How often the server has ended subscriptions: whoever was allowed one meanwhile asks again."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -89,6 +92,10 @@ class Sessions:
         """Know it from now on."""
         self._by_id[session.id] = session
 
+    def all(self) -> list[Session]:
+        """Every one, those of clients that are away included."""
+        return list(self._by_id.values())
+
     def find(self, session_id: str, resume_token: str) -> Session | None:
         """The session that a client may resume; its token works once."""
         session = self._by_id.get(session_id)
@@ -96,6 +103,27 @@ class Sessions:
         if session is None or not hmac.compare_digest(session.resume_token.encode(), given):
             return None
         return session
+
+    def seat(self, session: Session, connection: Connection) -> None:
+        """The session's client is here, on that connection."""
+        self._by_socket.pop(session.socket_id, None)
+        self._by_socket[connection.id] = session
+        session.connection, session.socket_id = connection, connection.id
+
+    def is_open(self, app_id: AppId, user_id: str, socket_id: str) -> bool:
+        """Whether that is an open socket of the user, in this process."""
+        session = self._by_socket.get(socket_id)
+        if session is None or session.connection is None:
+            return False
+        return (session.identity.scope.app_id, session.identity.user_id) == (app_id, user_id)
+
+    def listening(self, app_id: AppId, channel: str) -> list[Session]:
+        """The sessions that are subscribed to a channel, those of clients that are away included."""
+        return [
+            one
+            for one in self._by_id.values()
+            if channel in one.subscriptions and one.identity.scope.app_id == app_id
+        ]
 
     def socket_of(self, session_id: str) -> Socket | None:
         """The socket of a session whose client is here."""
@@ -120,6 +148,7 @@ class Sessions:
     def remove(self, session: Session) -> None:
         """Forget it."""
         self._by_id.pop(session.id, None)
+        self._by_socket.pop(session.socket_id, None)
 
     def expired(self) -> list[Session]:
         """Those whose clients stayed away for too long."""

@@ -20,7 +20,7 @@ from parley.stream.closing import Close
 from parley.wire.block.errors import BadRequest, ChannelLimit
 from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
-from parley.wire.block.socket.session import Session, Subscription
+from parley.wire.block.socket.session import Identity, Session, Subscription
 
 if TYPE_CHECKING:
     from parley.wire.block.socket.connection import Connection
@@ -44,7 +44,10 @@ async def _ping(connection: Connection, session: Session, frame: f.Ping) -> None
 
 
 async def _auth(connection: Connection, session: Session, frame: f.Auth) -> Any:
-    return await opening.renew(connection, session, frame)
+    result = await opening.renew(connection, session, frame)
+    for channel in await opening.no_longer_allowed(connection.server, session):
+        end_subscription(connection, session, channel, "The new token does not open this channel.")
+    return result
 
 
 async def _disconnect(connection: Connection, session: Session, frame: f.Disconnect) -> None:
@@ -57,24 +60,24 @@ async def _disconnect(connection: Connection, session: Session, frame: f.Disconn
 
 async def _subscribe(connection: Connection, session: Session, frame: f.Subscribe) -> None:
     server, identity = connection.server, session.identity
-    scope, channel = identity.scope, check_name(frame.channel)
-    permission = await server.access.permission(
-        scope,
-        identity.app,
-        channel,
-        Credentials(identity.user_id, identity.grants, connection.id, frame.auth, frame.channel_data),
-    )
-    if Op.SUBSCRIBE not in permission.ops:
-        raise UnauthorizedChannel("The grant does not allow to subscribe.")
-    if permission.features.presence and permission.user_info is not None:
-        entered(identity.user_id, permission.user_info)  # before anything is joined: it may be refused
+    scope, channel, endings = identity.scope, check_name(frame.channel), server.sessions.endings
+    permission = await _permission(connection, identity, channel, frame)
     before = session.subscriptions.get(channel)
     if before is None:
         await _check_limit(connection, session)
         ready = await _prepare(connection, session, channel, permission, frame.since)
-        session.subscriptions[channel] = Subscription(permission, frame.auth is not None)
     else:
         ready = await server.feeds.prepare(scope.app_id, channel, _position(frame.since))
+    if permission.kind is Kind.CONVERSATION and endings != server.sessions.endings:
+        server.feeds.discard(ready)
+        if before is None and permission.features.presence:
+            server.presence.unwatch(scope.app_id, channel)
+        # Somebody left one meanwhile: perhaps this user, this one.
+        await _subscribe(connection, session, frame)
+        return
+    if before is None:
+        session.subscriptions[channel] = Subscription(permission, frame.auth is not None)
+    else:
         before.permission = permission
         before.is_signed = before.is_signed or frame.auth is not None
     # From here to the snapshot nothing else runs, so that nothing can come between.
@@ -97,6 +100,19 @@ async def _subscribe(connection: Connection, session: Session, frame: f.Subscrib
             _enter(connection, session, channel, dict(permission.user_info))
     if before is None:
         server.subscribed(connection, session, channel)
+
+
+async def _permission(
+    connection: Connection, identity: Identity, channel: str, frame: f.Subscribe
+) -> Permission:
+    """What the client may do on the channel, once everything is checked that can be before it joins."""
+    shown = Credentials(identity.user_id, identity.grants, connection.id, frame.auth, frame.channel_data)
+    permission = await connection.server.access.permission(identity.scope, identity.app, channel, shown)
+    if Op.SUBSCRIBE not in permission.ops:
+        raise UnauthorizedChannel("The grant does not allow to subscribe.")
+    if permission.features.presence and permission.user_info is not None:
+        entered(identity.user_id, permission.user_info)
+    return permission
 
 
 async def _check_limit(connection: Connection, session: Session) -> None:
@@ -141,6 +157,15 @@ def leave_channel(connection: Connection, session: Session, channel: str) -> Non
     if subscription.permission.features.presence:
         server.presence.leave(app_id, channel, session.id)
         server.presence.unwatch(app_id, channel)
+
+
+def end_subscription(connection: Connection, session: Session, channel: str, why: str) -> None:
+    """Let a client hear nothing more of a channel, and say so (`unsubscribed` of 6.3)."""
+    if channel in session.subscriptions:
+        leave_channel(connection, session, channel)
+        connection.server.unsubscribed(connection.id, session, channel)
+        frame = {"type": "unsubscribed", "channel": channel, "code": UnauthorizedChannel.code, "detail": why}
+        connection.send(frame)
 
 
 def end_connection(connection: Connection, session: Session, *, for_good: bool) -> None:
