@@ -8,17 +8,19 @@ from datetime import datetime
 import msgspec
 
 from parley.accounts.scope import AppScope, Change
-from parley.base.errors import Invalid, NotAllowed, NotFound
+from parley.base.errors import Invalid, NotAllowed, NotFound, TooLarge
 from parley.base.ids import new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.channels.realtime.log import PublicationLog
 from parley.channels.realtime.model import DATA_LIMIT_BYTES, Draft
 from parley.conversations import announce, views
+from parley.conversations.events import ConversationLeft
 from parley.conversations.groups import store as groups
 from parley.conversations.threads import store
 from parley.conversations.threads.model import (
     CONTEXT_LIMIT,
     MEMBERS_LIMIT,
+    PAYLOAD_LIMIT_BYTES,
     Address,
     Conversation,
     ConversationChange,
@@ -216,10 +218,17 @@ class Threads:
     async def extend(
         self, scope: AppScope, caller: Caller, context: str, more: dict[str, object]
     ) -> Conversation:
-        """Add members to the payload; those of the same name are replaced."""
+        """Add members to the payload; those of the same name are replaced.
+
+        Raises:
+            NotFound: none, or not a member of it.
+            TooLarge: over `PAYLOAD_LIMIT_BYTES` then.
+        """
         async with scope.change() as change:
             seen = await self.seen(change, caller, context)
             payload = {**(seen.conversation.payload or {}), **more}
+            if views.size(payload) > PAYLOAD_LIMIT_BYTES:
+                raise TooLarge(f"A payload has at most {PAYLOAD_LIMIT_BYTES >> 10} KiB.")
             changed = msgspec.structs.replace(seen.conversation, payload=payload, updated_at=scope.now())
             await store.put(change, changed)
         return changed
@@ -257,6 +266,7 @@ class Threads:
             if not caller.is_user(one.created_by):
                 raise NotAllowed("Only who made the conversation may delete it.")
             await store.put(change, msgspec.structs.replace(one, deleted_at=scope.now()))
+            change.announce(ConversationLeft(scope.app_id, one.id, None))
 
 
 def _conversation(
