@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -16,6 +17,9 @@ from parley.channels.realtime.presence import Presence
 from tests.waiting import until
 
 ANSWER_S = 0.05
+APP = AppId("app")
+ROOM = "presence:room"
+OTHER = "presence:other"
 Members = dict[str, Member]
 
 
@@ -197,3 +201,8 @@ class Cluster:
         for process in self._line_of:
             await process.presence.stop()
         await self._bus.close()
+
+
+def reported(*processes: Process) -> list[str]:
+    """What they would tell the world together, in no order."""
+    return sorted(itertools.chain.from_iterable(process.reported for process in processes))
