@@ -109,9 +109,15 @@ async def test_pages_cover_the_list_once_in_either_order(named_apps, order):
     ]
 
 
+async def authenticate(store, kind, secret):
+    scope, in_app = await accounts.authenticate_for_app(store, kind, secret, None)
+    assert in_app is None
+    return scope
+
+
 async def test_a_secret_opens_its_organization_with_its_rights(store, scope):
     credential, secret = await accounts.create_credential(scope, TOKEN, "ci", rights=frozenset({Right.READ}))
-    found = await accounts.authenticate(store, TOKEN, secret)
+    found = await authenticate(store, TOKEN, secret)
     assert found.organization_id == scope.organization_id
     assert found.actor == f"credential:{credential.id}"
     found.require(Right.READ)
@@ -128,19 +134,19 @@ async def test_the_secret_is_stored_nowhere(store, scope):
 @pytest.mark.parametrize("secret", ["", "unknown", "a\x00b", "a\ud800", "ü" * 10_000])
 async def test_an_unknown_secret_is_refused(store, scope, secret):
     with pytest.raises(Unauthenticated):
-        await accounts.authenticate(store, TOKEN, secret)
+        await authenticate(store, TOKEN, secret)
 
 
 async def test_a_hash_is_not_a_secret(store, scope):
     credential, _ = await accounts.create_credential(scope, TOKEN, "ci")
     with pytest.raises(Unauthenticated):
-        await accounts.authenticate(store, TOKEN, credential.secret_hash)
+        await authenticate(store, TOKEN, credential.secret_hash)
 
 
 async def test_a_secret_of_another_kind_is_refused(store, scope):
     _, secret = await accounts.create_credential(scope, TOKEN, "ci")
     with pytest.raises(Unauthenticated):
-        await accounts.authenticate(store, object(), secret)
+        await authenticate(store, object(), secret)
 
 
 async def test_a_secret_ends_at_its_expiry(store, scope, clock):
@@ -148,10 +154,10 @@ async def test_a_secret_ends_at_its_expiry(store, scope, clock):
         scope, TOKEN, "ci", expires_at=clock.now() + timedelta(seconds=10)
     )
     clock.advance(9.999)
-    await accounts.authenticate(store, TOKEN, secret)
+    await authenticate(store, TOKEN, secret)
     clock.advance(0.001)
     with pytest.raises(Unauthenticated):
-        await accounts.authenticate(store, TOKEN, secret)
+        await authenticate(store, TOKEN, secret)
 
 
 async def test_a_revoked_secret_is_refused_and_its_revocation_announced(store, scope):
@@ -160,7 +166,7 @@ async def test_a_revoked_secret_is_refused_and_its_revocation_announced(store, s
     store.outbox.listen(heard.append)
     await accounts.revoke_credential(scope, credential.id)
     with pytest.raises(Unauthenticated):
-        await accounts.authenticate(store, TOKEN, secret)
+        await authenticate(store, TOKEN, secret)
     assert [(item.topic, item.event) for item in heard] == [
         (f"credential:{credential.id}", CredentialRevoked(credential_id=credential.id))
     ]
@@ -181,7 +187,7 @@ async def test_a_credential_of_another_organization_cannot_be_revoked(store, sco
     credential, secret = await accounts.create_credential(scope, TOKEN, "ci")
     with pytest.raises(NotFound):
         await accounts.revoke_credential(other_scope, credential.id)
-    await accounts.authenticate(store, TOKEN, secret)
+    await authenticate(store, TOKEN, secret)
     assert await accounts.list_credentials(other_scope) == []
 
 
@@ -189,4 +195,4 @@ async def test_a_given_secret_may_be_ensured_at_every_start(store, scope):
     for _ in range(2):
         await accounts.ensure_credential(scope, TOKEN, "given", "a given secret")
     assert len(await accounts.list_credentials(scope)) == 1
-    await accounts.authenticate(store, TOKEN, "a given secret")
+    await authenticate(store, TOKEN, "a given secret")

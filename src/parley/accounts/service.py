@@ -151,23 +151,16 @@ async def revoke_credential(scope: Scope, credential_id: CredentialId) -> None:
         change.announce(CredentialRevoked(credential_id=credential_id), app_id=AppId(""))
 
 
-async def authenticate(base: Store, kind: CredentialKind, secret: str) -> Scope:
-    """The scope of a presented secret.
-
-    Raises:
-        Unauthenticated: unknown, of another kind, expired or revoked.
-    """
-    scope, _ = await authenticate_for_app(base, kind, secret, None)
-    return scope
-
-
 async def authenticate_for_app(
     base: Store, kind: CredentialKind, secret: str, app_id: AppId | None
 ) -> tuple[Scope, AppScope | None]:
-    """The same, and the scope inside an app of the same organization; None when there is no such app.
+    """The scope of a presented secret, and that inside an app of its organization; None = no such app.
 
     One look-up for both, for it precedes every request. Nothing is remembered: a revoked secret stops working
     at once, whichever process revoked it.
+
+    Raises:
+        Unauthenticated: unknown, of another kind, expired or revoked.
     """
     found = await store.grant_of_secret(base.database, secret_hash(secret), app_id)
     if found is None:
