@@ -167,7 +167,12 @@ class Invites:
         limit = (await self._settings.get(scope, "groups", GroupSettings)).join_attempts_per_hour
         used = await self._bus.count(f"join:{scope.app_id}:{user_id}", _HOUR)
         if used > limit:
-            raise TooMany("Too many attempts to join a group.", retry_after_s=_HOUR.total_seconds())
+            raise TooMany(
+                "Too many attempts to join a group.",
+                retry_after_s=_HOUR.total_seconds(),
+                limit=limit,
+                full_at_s=(scope.now() + _HOUR).timestamp(),
+            )
 
 
 def _check_usable(invite: Invite, now: datetime) -> None:

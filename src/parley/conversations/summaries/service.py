@@ -203,7 +203,7 @@ class Summaries:
         try:
             left_s = await self._take_window(scope, conversation)
             if left_s is not None:
-                return _limited(conversation, prompt_id, cached, left_s)
+                return _limited(scope, conversation, prompt_id, cached, left_s)
             made = await self._generate(scope, caller, conversation, prompt_id, cached, role)
         finally:
             await lease.release()
@@ -315,9 +315,14 @@ def is_fresh(summary: Summary | None, conversation: Conversation) -> bool:
     return summary is not None and summary.revision == conversation.revision and not summary.must_rebuild
 
 
-def _limited(conversation: Conversation, prompt_id: str, cached: Summary | None, left_s: float) -> Summarised:
+def _limited(
+    scope: AppScope, conversation: Conversation, prompt_id: str, cached: Summary | None, left_s: float
+) -> Summarised:
     if cached is None:
-        raise TooMany("A summary was asked for a moment ago.", retry_after_s=left_s)
+        again_s = scope.now().timestamp() + left_s
+        raise TooMany(
+            "A summary was asked for a moment ago.", retry_after_s=left_s, limit=1, full_at_s=again_s
+        )
     return Summarised(conversation, prompt_id, "stale", cached, True, left_s)
 
 

@@ -131,6 +131,7 @@ async def test_guessing_codes_is_limited(block: Block):
     refused = await block.raw("eve", "POST", f"/groups/join/{'x' * 22}", json={})
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 0
+    assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("10", "0")
     assert refused.json()["errors"][0]["code"] == "rate_limit_exceeded"
 
 

@@ -221,7 +221,10 @@ async def test_without_an_older_summary_the_limit_is_told(
     assert (await summarise(context, status=503))["code"] == "service_unavailable"
     answer = await block.raw("ada", "GET", f"/conversations/{context}/summary")
     assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) > 0
+    left_s = int(answer.headers["retry-after"])
+    assert left_s > 0
+    assert answer.headers["x-ratelimit-limit"] == "1"
+    assert answer.headers["x-ratelimit-reset"] == str(int(clock.now().timestamp()) + left_s)
 
 
 async def test_a_failure_before_the_provider_does_not_count(
