@@ -58,16 +58,21 @@ async def test_what_nobody_holds_any_more_ends_nothing(watched: Watched, scope: 
     watched.live.let_go([watched.secret, watched.publishable])
     for credential_id in (watched.secret, watched.publishable):
         await accounts.revoke_credential(scope, credential_id)
-        watched.live.revoked(credential_id)
     await watched.live.look()
-    assert watched.ended == [{watched.publishable}, {watched.publishable}]
+    assert watched.ended == [{watched.publishable}]
 
 
-async def test_an_announced_revocation_ends_at_once_what_is_held(watched: Watched) -> None:
-    watched.live.hold([watched.secret])
-    watched.live.revoked(watched.publishable)
-    assert watched.ended == []
+async def test_an_announced_revocation_is_told_at_once(watched: Watched) -> None:
     watched.live.revoked(watched.secret)
+    assert watched.ended == [{watched.secret}]
+
+
+async def test_what_is_watched_is_told_once(watched: Watched, scope: Scope) -> None:
+    watched.live.watch(watched.secret)
+    await watched.live.look()
+    await accounts.revoke_credential(scope, watched.secret)
+    for _ in range(2):
+        await watched.live.look()
     assert watched.ended == [{watched.secret}]
 
 

@@ -39,8 +39,9 @@ class LiveCredentials:
     def __init__(self, base: Store) -> None:
         self._store = base
         self.ended: Callable[[Set[CredentialId]], None] = _nobody_cares
-        """Told of credentials that were held and have stopped working, perhaps more than once."""
+        """Told of credentials that have stopped working, perhaps more than once."""
         self._held: Counter[CredentialId] = Counter()
+        self._watched: set[CredentialId] = set()
         self._apps = Remembered[AppId, App](base.clock, APP_S, self._look_up_app)
         self._holders = Remembered[str, KeyHolder](base.clock, LOOK_S, self._look_up_key)
         self._signing = Remembered[tuple[OrganizationId, AppId], Mapping[CredentialId, bytes]](
@@ -99,21 +100,25 @@ class LiveCredentials:
             if self._held[credential_id] <= 0:
                 del self._held[credential_id]
 
+    def watch(self, credential_id: CredentialId) -> None:
+        """Something relies on it, nobody says for how long: an app has few that sign."""
+        self._watched.add(credential_id)
+
     def revoked(self, credential_id: CredentialId) -> None:
         """A credential was revoked, as its server says."""
         self._forget()
-        if credential_id in self._held:
-            self.ended({credential_id})
+        self.ended({credential_id})
 
     async def look(self) -> None:
         """Find those among the held that have stopped working."""
-        held = list(self._held)
+        held = list(self._held.keys() | self._watched)
         ended: set[CredentialId] = set()
         for start in range(0, len(held), BATCH):
             batch = held[start : start + BATCH]
             ended.update(set(batch) - await self._look_up(batch))
         if ended:
             self._forget()
+            self._watched -= ended
             self.ended(ended)
 
     async def _look_forever(self) -> None:

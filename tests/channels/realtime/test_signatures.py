@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.base.ids import CredentialId
 from parley.channels.realtime.signatures import BadSignature, canonical, check, sign
 
 KEY = b"sk_test_EXAMPLE0123456789"
+SIGNER = CredentialId("signer")
 DATA = {
     "user_info": {"name": "Alice", "avatar": "https://example.com/alice.jpg"},
     "user_id": "user_123",
@@ -22,12 +24,14 @@ PRESENCE = "76e9a8450e506cdb155ac8cd7dc9e267bcbec17283c94bbc9be5f2e2697c49bf"
 def checked(auth: str, data: Any = None, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "app_ids": ("app_1", "internal"),
-        "keys": [b"another", KEY],
+        "keys": {CredentialId("another"): b"another", SIGNER: KEY},
         "socket_id": "socket_abc123",
         "channel": "private:team-123",
         "user_id": "user_123",
     }
-    return check(auth, data, **(values | changes))
+    found, signed_by = check(auth, data, **(values | changes))
+    assert signed_by == SIGNER
+    return found
 
 
 def test_the_published_vectors() -> None:
@@ -85,7 +89,12 @@ def test_a_text_is_signed_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"socket_id": "socket_other"}, {"channel": "private:team-124"}, {"keys": [b"another"]}, {"keys": []}],
+    [
+        {"socket_id": "socket_other"},
+        {"channel": "private:team-124"},
+        {"keys": {SIGNER: b"another"}},
+        {"keys": {}},
+    ],
 )
 def test_it_is_of_no_use_anywhere_else(changes: dict[str, Any]) -> None:
     with pytest.raises(BadSignature):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from parley.accounts.app_settings import AppSettings
-from parley.accounts.keys import signing_keys
+from parley.accounts.keys import named_signing_keys
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotAllowed
+from parley.base.ids import CredentialId
 from parley.channels.realtime import signatures
 from parley.channels.realtime.grants import ALL, Grant, Grants, Op, default_grants
 from parley.channels.realtime.names import Features, Kind, features_of, kind_of
@@ -67,6 +69,8 @@ class Permission:
     ops: frozenset[Op]
     user_info: Mapping[str, Any] | None = None
     """Of a signature: the user is a member of the channel from the start, with this."""
+    signed_by: CredentialId | None = None
+    """The key of that signature."""
 
 
 class ChannelAccess:
@@ -104,8 +108,7 @@ class ChannelAccess:
         kind = kind_of(channel)
         features = await self.features(scope, channel)
 
-        def permit(ops: frozenset[Op], user_info: Mapping[str, Any] | None = None) -> Permission:
-            return Permission(kind, features, ops, user_info)
+        permit = partial(Permission, kind, features)
 
         if shown.auth is not None:
             data = shown.channel_data
@@ -139,16 +142,16 @@ class ChannelAccess:
         shown: Credentials,
         auth: str,
         channel_data: str | dict[str, Any] | None,
-        permit: Callable[[frozenset[Op], Mapping[str, Any] | None], Permission],
+        permit: Callable[[frozenset[Op], Mapping[str, Any] | None, CredentialId], Permission],
     ) -> Permission:
         if shown.socket_id is None or kind_of(channel) in (Kind.CONVERSATION, Kind.INBOX):
             raise UnauthorizedChannel("This channel is not opened by signatures.")
         try:
-            data = signatures.check(
+            data, signed_by = signatures.check(
                 auth,
                 channel_data,
                 app_ids=(app.public_id, app.id),
-                keys=await signing_keys(scope),
+                keys=await named_signing_keys(scope),
                 socket_id=shown.socket_id,
                 channel=channel,
                 user_id=shown.user_id,
@@ -158,4 +161,4 @@ class ChannelAccess:
         info = data.get("user_info")
         if kind_of(channel) is Kind.PRESENCE and shown.wants_membership and not data:
             raise UnauthorizedChannel("An authorization for a presence channel carries channel data.")
-        return permit(ALL, info if isinstance(info, dict) else None)
+        return permit(ALL, info if isinstance(info, dict) else None, signed_by)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from parley.base.errors import NotAllowed
+from parley.base.ids import CredentialId
 
 _EXACT = 1 << 53
 """Integers up to here are themselves in JavaScript."""
@@ -71,12 +72,12 @@ def check(
     channel_data: str | dict[str, Any] | None,
     *,
     app_ids: Iterable[str],
-    keys: Iterable[bytes],
+    keys: Mapping[CredentialId, bytes],
     socket_id: str,
     channel: str,
     user_id: str,
-) -> dict[str, Any]:
-    """The channel data of a valid authorization; empty without any.
+) -> tuple[dict[str, Any], CredentialId]:
+    """The channel data of a valid authorization, empty without any; and the key that signed it.
 
     Args:
         auth: `<app id>:<signature>`.
@@ -96,12 +97,16 @@ def check(
     data, text = _read(channel_data)
     given = signature.encode(errors="surrogatepass")
     # Every key is compared, so that the time tells nothing about which one it was.
-    matches = [hmac.compare_digest(sign(key, socket_id, channel, text).encode(), given) for key in keys]
-    if not any(matches):
+    signed_by = [
+        credential_id
+        for credential_id, key in keys.items()
+        if hmac.compare_digest(sign(key, socket_id, channel, text).encode(), given)
+    ]
+    if not signed_by:
         raise BadSignature("The signature of the authorization is wrong.")
     if data.get("user_id") not in (None, user_id):
         raise BadSignature("The authorization is for another user.")
-    return data
+    return data, signed_by[0]
 
 
 def _read(channel_data: str | dict[str, Any] | None) -> tuple[dict[str, Any], str | None]:

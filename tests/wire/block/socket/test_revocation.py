@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
@@ -14,7 +15,9 @@ from parley.accounts.model import Environment
 from parley.accounts.scope import AppScope, Scope
 from parley.base.clock import ManualClock
 from parley.base.ids import CredentialId
-from tests.wire.block.socket.serving import Client, Realtime, until_turned
+from parley.channels.realtime.grants import Grant
+from parley.channels.realtime.signatures import sign
+from tests.wire.block.socket.serving import Client, Realtime, Refused, until_turned
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -30,8 +33,11 @@ async def connected(realtime: Realtime, token: str, **members: Any) -> Client:
     return client
 
 
-def connection_token(realtime: Realtime, user_id: str, *keys: CredentialId) -> str:
-    token, _ = realtime.block.sockets.tokens.issue(realtime.scope.app_id, "live", user_id, [], keys=keys)
+def connection_token(
+    realtime: Realtime, user_id: str, *keys: CredentialId, grants: Sequence[Grant] = ()
+) -> str:
+    tokens = realtime.block.sockets.tokens
+    token, _ = tokens.issue(realtime.scope.app_id, "live", user_id, grants, keys=keys)
     return token
 
 
@@ -94,6 +100,22 @@ async def test_a_newer_token_frees_a_socket_of_the_key_it_came_with(
     await accounts.revoke_credential(scope, old)
     await is_refused(bob)
     assert await alice.nothing_more() == []
+
+
+async def test_subscriptions_that_a_revoked_key_signed_end_on_sockets_of_other_keys(
+    realtime: Realtime, scope: Scope
+) -> None:
+    token = connection_token(realtime, "alice", grants=[Grant("chat:*")])  # of no key
+    alice = await connected(realtime, token)
+    signature = sign(realtime.keys.secret.encode(), alice.welcome["socket_id"], "private:signed")
+    await alice.ask("subscribe", channel="private:signed", auth=f"{realtime.scope.app_id}:{signature}")
+    await alice.ask("subscribe", channel="chat:other")
+    await accounts.revoke_credential(scope, await id_of(realtime, realtime.keys.secret))
+    ended = await alice.until(type="unsubscribed")
+    assert (ended["channel"], ended["code"]) == ("private:signed", "unauthorized_channel")
+    with pytest.raises(Refused):
+        await alice.ask("publish", channel="private:signed", data=1)
+    await alice.ask("publish", channel="chat:other", data=1)
 
 
 async def test_closed_sockets_hold_no_credential(realtime: Realtime) -> None:

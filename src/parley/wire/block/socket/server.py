@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -17,7 +18,7 @@ from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import InvalidToken, User, UserTokens
 from parley.base.errors import Unauthenticated
 from parley.base.events import Event
-from parley.base.ids import AppId, CredentialId
+from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import iso_from_ms, to_ms
 from parley.bus.tally import Tally
@@ -46,6 +47,7 @@ from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
 from parley.wire.block.socket.admission import Admission
 from parley.wire.block.socket.connection import Connection
+from parley.wire.block.socket.revoking import credentials_ended
 from parley.wire.block.socket.rooms import RoomSockets
 from parley.wire.block.socket.session import Session, Sessions
 
@@ -130,7 +132,7 @@ class BlockSockets:
         self.users = users
         self.tokens = tokens
         self.credentials = credentials
-        self.credentials.ended = self.revoked
+        self.credentials.ended = partial(credentials_ended, self)
         self.admission = Admission(tally, credentials)
         self.heartbeat = Heartbeat(
             min(PING_S, idle_s * PING_S / IDLE_S), idle_s, Close.REALTIME_TIMEOUT, "idle timeout"
@@ -192,11 +194,6 @@ class BlockSockets:
     async def plan_name(self, scope: AppScope) -> str:
         """How the app's plan is called."""
         return (await self._settings.get(scope, "plan", PlanSettings)).plan
-
-    def revoked(self, credentials: Set[CredentialId]) -> None:
-        """Credentials were revoked: close what they opened."""
-        for connection in self.admission.relying_on(credentials):
-            connection.fail(InvalidToken("The key of this token was revoked."), Close.REALTIME_TOKEN)
 
     def watch_expiry(self, connection: Connection, expires_at: int) -> None:
         """Warn the client before its token ends, and close it then."""
@@ -318,6 +315,9 @@ class BlockSockets:
     def subscribed(self, connection: Connection, session: Session, channel: str) -> None:
         """A subscription has begun."""
         who = session.identity
+        signed_by = session.subscriptions[channel].permission.signed_by
+        if signed_by is not None:
+            self.credentials.watch(signed_by)
         event = ChannelSubscribed(channel=channel, user_id=who.user_id, socket_id=connection.id)
         self.announce(who.scope.app_id, event)
 
