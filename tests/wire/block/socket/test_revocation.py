@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from parley.accounts import service as accounts
+from parley.accounts.events import CredentialRevoked
 from parley.accounts.keys import authenticate_key, create_keys
 from parley.accounts.live import LOOK_S
 from parley.accounts.model import Environment
@@ -85,7 +86,7 @@ async def test_sockets_opened_with_a_user_token_depend_on_both_keys(
 async def test_what_is_announced_closes_at_once(realtime: Realtime) -> None:
     secret = await id_of(realtime, realtime.keys.secret)
     alice = await connected(realtime, connection_token(realtime, "alice", secret))
-    realtime.block.credentials.revoked(secret)
+    realtime.block.heard(CredentialRevoked(credential_id=secret))
     await is_refused(alice)
 
 
