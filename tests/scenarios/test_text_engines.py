@@ -177,23 +177,28 @@ async def test_a_wrong_answer_is_asked_for_again_and_told_why(app: App, model: M
     assert "sentiment" in problems[1]
 
 
-@pytest.mark.parametrize(
-    ("word", "answer", "times"),
-    [
-        ("cormorant", fails(429, "slow down", {"Retry-After": "30"}), 1),
-        ("dunlin", fails(500), 1),
-        ("egret", closes, 1),
-        ("flamingo", says("I would rather not."), 3),
-        ("gannet", says_good(action_items="none"), 3),
-    ],
-    ids=["rate limit", "error", "connection lost", "no JSON", "wrong shape"],
-)
+FAILURES: dict[str, tuple[Respond, int]] = {
+    "cormorant": (fails(429, "slow down", {"Retry-After": "30"}), 1),
+    "dunlin": (fails(500), 1),
+    "egret": (closes, 1),
+    "flamingo": (says("I would rather not."), 3),
+    "gannet": (says_good(action_items="none"), 3),
+}
+"""By a word of the conversation: what the provider does, and how often a summary has it asked."""
+
+
 async def test_without_an_older_summary_a_failure_is_said_and_the_rest_goes_on(
-    app: App, model: Model, word: str, answer: Respond, times: int
+    app: App, model: Model
 ) -> None:
+    async with asyncio.TaskGroup() as group:
+        for word, (answer, times) in FAILURES.items():
+            model.will(word, answer)
+            group.create_task(_fails(app, model, word, times), name=word)
+
+
+async def _fails(app: App, model: Model, word: str, times: int) -> None:
     author, reader = f"author of {word}", f"reader of {word}"
     context = await app.talk(author, reader, said=f"The {word} is urgent.")
-    model.will(word, answer)
     failed = await app.raw(author, "POST", f"/conversations/{context}/summary", {})
     assert (failed.status_code, failed.json()["errors"][0]["code"]) == (503, "service_unavailable")
     assert len(model.asked(word)) == times
