@@ -9,9 +9,11 @@ from pathlib import Path
 
 import apsw
 import pytest
+from sqlalchemy import Text, bindparam, func, null, select
 
 from parley.store.engine import sqlite
 from parley.store.errors import DatabaseUnavailable
+from parley.store.query import SystemQuery
 from tests.store.databases import connected
 from tests.store.rows import INSERT, ids, put
 
@@ -199,6 +201,11 @@ async def test_a_commit_is_on_disk_when_the_caller_hears_of_it(database, databas
 async def test_the_reading_connection_cannot_write(database):
     with pytest.raises(apsw.ReadOnlyError):
         database._reader.execute("DELETE FROM organizations")
+
+
+async def test_letters_of_every_language_have_a_lower_case(database):
+    query = SystemQuery(select(func.lower(bindparam("text", type_=Text)), func.lower(null())))
+    assert await database.all(query, text="ÄPFEL und Ψ") == [("äpfel und ψ", None)]
 
 
 async def test_a_folder_that_does_not_exist_is_unavailable(database_url, tmp_path):

@@ -70,7 +70,7 @@ class Listing:
             origin: where from: a table or a join.
             always: holds for every row; binds `app_id`.
             filters: conditions by name; one that compares binds a parameter of that name.
-            sorts: what a list can be ordered by.
+            sorts: what a list can be ordered by; rows without a value come last.
             tie: decides between rows that are equal otherwise; in the direction of the order.
         """
         self._columns = columns
@@ -112,12 +112,14 @@ class Listing:
         if known is None:
             conditions = [self._always, *(self._filters[name] for name in sorted(names))]
             by, tie = self._sorts[sort.field], self._tie
-            order = (by.desc(), tie.desc()) if sort.descending else (by.asc(), tie.asc())
+            first, second = (by.desc(), tie.desc()) if sort.descending else (by.asc(), tie.asc())
+            if getattr(by, "nullable", False):  # each database has its own opinion on where they come
+                first = first.nulls_last()
             rows = (
                 select(*self._columns)
                 .select_from(self._origin)
                 .where(*conditions)
-                .order_by(*order)
+                .order_by(first, second)
                 .limit(bindparam("size"))
                 .offset(bindparam("skip"))
             )

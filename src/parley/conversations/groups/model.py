@@ -14,7 +14,7 @@ from parley.conversations.messages.model import Short
 from parley.people.model import Status
 
 GROUP_MEMBERS_LIMIT = 5_000
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
 MemberIds = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=5_000)]
 
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from parley.base.errors import Invalid
+from parley.conversations.threads.model import CONTEXT_LIMIT
 from parley.people.model import Status
 
 Short = Annotated[str, Meta(max_length=255)]
@@ -89,7 +90,7 @@ class NewAction(msgspec.Struct, frozen=True, kw_only=True):
 class NewMessage(Details, frozen=True, kw_only=True):
     """What somebody wants to say."""
 
-    context_id: str | None = None
+    context_id: Annotated[str, Meta(max_length=CONTEXT_LIMIT)] | None = None
     parent_id: Short | None = None
     content: Annotated[str, Meta(max_length=CONTENT_LIMIT)] | None = None
     source_id: Short | None = None
@@ -185,7 +186,7 @@ class ActionChange(msgspec.Struct, frozen=True, kw_only=True):
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a batch."""
 
-    conversation_unique_id: Annotated[str, Meta(min_length=1)]
+    conversation_unique_id: Annotated[str, Meta(min_length=1, max_length=CONTEXT_LIMIT)]
     content: Annotated[str, Meta(max_length=CONTENT_LIMIT)] | None = None
     notification_content: Annotated[str, Meta(max_length=CONTENT_LIMIT)] | None = None
     notification_url: Url | None = None

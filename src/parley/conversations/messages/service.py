@@ -232,7 +232,7 @@ class Messages:
 
     async def trash(self, scope: AppScope, caller: Caller, page: PageRequest) -> Page[Message]:
         """A page of the caller's deleted messages, of a server's call of everybody's."""
-        return await store.trash(scope, page, caller.viewer)
+        return await store.trash(scope, page, scope.now(), caller.viewer)
 
     async def actions(self, scope: AppScope, messages: Sequence[Message]) -> dict[str, list[Action]]:
         """The actions of each message that has some."""

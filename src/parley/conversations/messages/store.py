@@ -24,9 +24,10 @@ r, u, v = t.message_receipts.c, p.users.c, t.conversations.c
 Reader = AppScope | Change
 _map = RowMap(Message, t.conversation_messages)
 _OF_APP = c.app_id == bindparam("app_id")
+_UNEXPIRED = or_(c.expires_at.is_(None), c.expires_at > bindparam("now"))
 _LIVING = and_(
     c.deleted_at.is_(None),
-    or_(c.expires_at.is_(None), c.expires_at > bindparam("now")),
+    _UNEXPIRED,
     ~exists().where(v.app_id == c.app_id, v.id == c.conversation_id, v.deleted_at.is_not(None)),
 )
 _CAN_SEE: ColumnElement[bool] = or_(
@@ -94,7 +95,7 @@ _PAGES = Listing(
 _TRASH = Listing(
     _map.columns,
     t.conversation_messages,
-    always=and_(_OF_APP, c.deleted_at.is_not(None)),
+    always=and_(_OF_APP, c.deleted_at.is_not(None), _UNEXPIRED),
     filters={"owner": or_(c.source_id == bindparam("owner"), c.created_by == bindparam("owner"))},
     sorts={"deleted_at": c.deleted_at},
     tie=c.number,
@@ -196,9 +197,9 @@ async def page(
     return Page(_map.read_all(rows), total, page)
 
 
-async def trash(reader: Reader, page: PageRequest, owner: str | None) -> Page[Message]:
+async def trash(reader: Reader, page: PageRequest, now: datetime, owner: str | None) -> Page[Message]:
     """A page of somebody's (None = everybody's) deleted messages, the last deleted first."""
-    rows, total = await _TRASH.page(reader, page, Sort("deleted_at", True), owner=owner)
+    rows, total = await _TRASH.page(reader, page, Sort("deleted_at", True), now=to_ms(now), owner=owner)
     return Page(_map.read_all(rows), total, page)
 
 

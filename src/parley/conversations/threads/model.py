@@ -12,6 +12,8 @@ from parley.base.errors import NotFound
 from parley.base.text import storable
 
 CONTEXT_LIMIT = 200
+PAYLOAD_LIMIT_BYTES = 32 << 10
+"""As JSON."""
 """Characters of a free text that addresses a conversation."""
 MEMBERS_LIMIT = 5_000
 """Of one conversation: each message is counted for each of them."""

@@ -117,6 +117,8 @@ class SqliteDatabase:
             # Plans do not depend on bound values; else SQLite compiles a statement with `LIMIT ?` again
             # whenever it is run, which takes as long as reading 20 rows.
             connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+            # The built-in one knows the letters of English alone.
+            connection.create_scalar_function("lower", _lower, 1, deterministic=True)
         except _REFUSALS as refused:
             raise _meaning(refused) from refused
         return connection
@@ -397,6 +399,11 @@ def _execute(run: Callable[..., object], sql: str, arguments: Sequence[Any] = ()
         run(sql, arguments)
     except _REFUSALS as refused:
         raise _meaning(refused) from refused
+
+
+def _lower(*given: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    (text,) = given
+    return text.lower() if isinstance(text, str) else text
 
 
 def _meaning(refused: Exception) -> ParleyError:

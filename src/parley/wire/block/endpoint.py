@@ -27,7 +27,7 @@ from parley.accounts.keys import authenticate_key
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
 from parley.accounts.user_tokens import InvalidToken, User, UserTokens
-from parley.base.errors import NotAllowed, TooMany, Unauthenticated
+from parley.base.errors import Invalid, NotAllowed, TooMany, Unauthenticated
 from parley.base.ids import CredentialId
 from parley.bus import Bus
 from parley.channels.realtime.tokens import ConnectionClaims, ConnectionTokens
@@ -36,7 +36,7 @@ from parley.people.service import People
 from parley.store.core import Store
 from parley.wire.asgi import Answer, ClientGone, Header, Request
 from parley.wire.block.errors import problems, retry_headers
-from parley.wire.block.reading import read_body, read_query
+from parley.wire.block.reading import members_of, read_members, read_query
 from parley.wire.block.replies import JSON_API, Reply
 
 T = TypeVar("T")
@@ -192,14 +192,17 @@ class Routes:
 
 async def answer(endpoint: Endpoint, context: Context, request: Request) -> Answer:
     """Run a route; whatever happens, the answer has the dialect's form."""
+    place = ""
     try:
-        if endpoint.access == "anybody":
-            reply = await endpoint.run(**await _arguments(endpoint, request))
-        else:
-            call = await _enter(endpoint, context, request)
-            reply = await endpoint.run(call, **await _arguments(endpoint, request))
+        callers = [] if endpoint.access == "anybody" else [await _enter(endpoint, context, request)]
+        given, place = await _arguments(endpoint, request)
+        reply = await endpoint.run(*callers, **given)
     except ClientGone:
         raise
+    except Invalid as wrong:
+        if wrong.field and wrong.field[0] not in "/?":
+            wrong.field = f"{place}/{wrong.field.replace('.', '/')}"
+        return refuse(wrong, request)
     except Exception as error:
         return refuse(error, request)
     headers = _headers(reply.headers, request)
@@ -294,14 +297,17 @@ async def _count(call: Call) -> None:
         raise TooMany("Too many requests.", retry_after_s=wait_s, limit=limit, full_at_s=full_at_s)
 
 
-async def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+async def _arguments(endpoint: Endpoint, request: Request) -> tuple[dict[str, Any], str]:
+    """What a route takes, and the JSON pointer to where the body's members are."""
     given: dict[str, Any] = {}
+    place = ""
     for name in endpoint.takes:
         if name == "query":
             given[name] = read_query(request.query, endpoint.query)
         elif name == "body":
             raw = await request.body(endpoint.body_limit)
-            given[name] = read_body(raw, endpoint.body, endpoint.wrapper)
+            members, place = members_of(raw, endpoint.wrapper)
+            given[name] = read_members(members, endpoint.body, place)
         else:
             given[name] = request.path_params[name]
-    return given
+    return given, place

@@ -45,7 +45,7 @@ async def test_the_client_sends_messages_and_answers_actions(block: Block):
         "updated": ["Shall we go?", {"order": 8}, True],
         "foreign": FORBIDDEN,
         "unseen": NOT_FOUND,
-        "empty": {"status": 422, "code": "validation_error", "source": "/content"},
+        "empty": {"status": 422, "code": "validation_error", "source": "/message/content"},
         "actions": [["Yes", "No"], 10],
         "action": "?",
         # The client shows states that it does not know as `active`.

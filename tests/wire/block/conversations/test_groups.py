@@ -32,7 +32,8 @@ async def test_the_creator_is_a_member_and_codes_are_unique(block: Block):
     body = {"group": {"name": "Blue", "unique_code": first["unique_code"]}}
     refused = await block.ask("ada", "POST", "/groups", body, status=409)
     assert refused["errors"][0]["code"] == "conflict"
-    await block.ask("ada", "POST", "/groups", {"group": {}}, status=422)
+    for bare in ({}, {"name": "  "}):
+        await block.ask("ada", "POST", "/groups", {"group": bare}, status=422)
     made = await group(block, None, members=["x", "x"])
     assert made["members"] == ["x"]
 
@@ -78,6 +79,14 @@ async def test_search_is_a_part_of_name_or_code_in_either_case(block: Block):
     for text, found in [("team", 1), ("ALPH", 1), ("100%", 1), ("1_0", 0), ("%", 1), ("e", 2)]:
         page = await block.ask("ada", "GET", "/groups", params={"search": text})
         assert page["meta"]["total_count"] == found, text
+
+
+async def test_what_has_no_value_comes_last_in_both_directions(block: Block):
+    for name, code in (("one", "a"), ("two", None), ("three", "c")):
+        await group(block, name=name, code=code)
+    for order, names in (("code", ["one", "three", "two"]), ("-code", ["three", "one", "two"])):
+        found = await block.ask("ada", "GET", "/groups", params={"sort": order})
+        assert [each["attributes"]["name"] for each in found["data"]] == names
 
 
 async def test_groups_of_a_context_are_named_by_attribute_or_payload(block: Block):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ async def test_a_user_speaks_only_for_themselves_and_a_server_for_anybody(
 
 async def test_a_message_must_say_something(block: Block, context: str):
     refused = await block.ask("ada", "POST", "/messages", {"message": {"context_id": context}}, status=422)
-    assert refused["errors"][0]["source"] == {"pointer": "/content"}
+    assert refused["errors"][0]["source"] == {"pointer": "/message/content"}
     for enough in ({"payload": {"x": 1}}, {"actions": [ACTION]}):
         await block.ask(
             "ada", "POST", "/messages", {"message": {"context_id": context, **enough}}, status=201
@@ -182,11 +183,33 @@ async def test_a_deleted_message_is_in_the_trash_until_it_is_recovered(block: Bl
     await block.ask("ada", "GET", path)
 
 
+async def test_a_context_of_too_many_letters_is_refused_by_name(block: Block):
+    body = {"message": {"context_id": "x" * 201, "content": "Hello"}}
+    refused = await block.ask("ada", "POST", "/messages", body, status=422)
+    assert refused["errors"][0]["source"] == {"pointer": "/message/context_id"}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"message": {"content": ""}}, "/message/content"),
+        ({"content": ""}, "/content"),
+        ({"data": {"attributes": {"content": ""}}}, "/data/attributes/content"),
+    ],
+)
+async def test_what_is_wrong_is_pointed_at_where_it_stands(block: Block, body: dict[str, Any], pointer: str):
+    refused = await block.ask("ada", "POST", "/messages", body, status=422)
+    assert refused["errors"][0]["source"] == {"pointer": pointer}
+
+
 async def test_an_expired_message_is_gone(block: Block, say: Say, context: str, clock):
     await say("ada", context, "Stays")
     expiring = await say("ada", context, "Goes", expires_at="2026-01-01T01:00:00+00:00")
     assert expiring["expires_at"] == "2026-01-01T01:00:00.000Z"
+    thrown = await say("ada", context, "Thrown away", expires_at="2026-01-01T01:00:00+00:00")
+    await block.ask("ada", "DELETE", f"/messages/{thrown['unique_id']}", status=204)
     clock.advance(3_600)
+    assert (await block.ask("ada", "GET", "/messages/trash/show"))["data"] == []
     await block.ask("ada", "GET", f"/messages/{expiring['unique_id']}", status=404)
     left = await block.ask("ada", "GET", f"/messages/context/{context}")
     assert [one["attributes"]["content"] for one in left["data"]] == ["Stays"]

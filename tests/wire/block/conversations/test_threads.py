@@ -120,6 +120,15 @@ async def test_a_context_is_a_conversation_before_its_first_message(block: Block
     await block.ask("eve", "PUT", f"/contexts/{context}", {"context": {"name": "Mine"}}, status=404)
 
 
+async def test_a_payload_does_not_grow_without_end(block: Block, talk: Talk):
+    path = f"/conversations/{await talk('ada')}/extend"
+    half = "x" * (20 << 10)
+    await block.ask("ada", "PUT", path, {"data": {"one": half}})
+    await block.ask("ada", "PUT", path, {"data": {"one": half}})
+    refused = await block.ask("ada", "PUT", path, {"data": {"two": half}}, status=413)
+    assert refused["errors"][0]["code"] == "payload_too_large"
+
+
 async def test_another_app_and_another_environment_see_nothing(block: Block, say: Say, context: str):
     sent = await say("ada", context, "Secret")
     others = await create_keys(block.scope, block.scope.app_id, Environment.TEST)
