@@ -163,6 +163,7 @@ async def test_every_answer_repeats_the_id_of_its_request(rest: Rest) -> None:
     ):
         found = await rest.raw(None, method, path, headers=asked)
         assert found.headers["x-request-id"] == asked["X-Request-ID"]
+    assert (found.status_code, found.json()["errors"][0]["code"]) == (405, "method_not_allowed")
 
 
 async def test_users_read_what_their_grants_open(rest: Rest) -> None:

@@ -11,6 +11,11 @@ from parley.accounts.app_settings import write
 from parley.accounts.plans import PlanSettings
 from parley.accounts.scope import AppScope
 from parley.base.clock import ManualClock
+from parley.base.ids import AppId
+from parley.bus import MemoryBus
+from parley.wire.block.socket import open_sockets
+from parley.wire.block.socket.open_sockets import OpenSockets
+from parley.wire.block.socket.session import Sessions
 from tests.wire.block.socket.serving import Realtime, Refused, until_turned
 
 
@@ -180,6 +185,29 @@ async def test_an_ending_token_is_announced_and_closes(realtime: Realtime, clock
     realtime.block.sockets.turn()
     assert (await alice.until(type="error"))["error"]["code"] == "invalid_token"
     assert await alice.close_code() == 4401
+
+
+async def test_other_server_processes_know_whose_sockets_are_open(
+    realtime: Realtime, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+):
+    bus, app_id = MemoryBus(), realtime.scope.app_id
+    there, here = OpenSockets(realtime.block.sockets.sessions, bus), OpenSockets(Sessions(clock), bus)
+    alice = await realtime.connect("alice")
+    socket_id = alice.welcome["socket_id"]
+    for one in (there, here):
+        await one.start()
+    assert await there.is_open(app_id, "alice", socket_id)
+    assert await here.is_open(app_id, "alice", socket_id)
+    monkeypatch.setattr(open_sockets, "ANSWER_S", 0.05)
+    assert not await here.is_open(app_id, "bob", socket_id)
+    assert not await here.is_open(AppId("another"), "alice", socket_id)
+    assert not await here.is_open(app_id, "alice", "socket_of_nobody")
+    await alice.cut()
+    await until_turned(lambda: not realtime.block.sockets.connections)
+    assert not await here.is_open(app_id, "alice", socket_id)
+    for one in (there, here):
+        await one.stop()
+    await bus.close()
 
 
 async def test_goodbye(realtime: Realtime):
