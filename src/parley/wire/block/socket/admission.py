@@ -42,7 +42,7 @@ class Admission:
 
     async def admit(self, connection: Connection, app_id: AppId, limit: int | None) -> bool:
         """Count an open connection; False when all processes together have as many as the plan allows."""
-        name = f"connections:{app_id}"
+        name = intern(f"connections:{app_id}")
         if not await self._tally.claim(name, limit):
             return False
         self._places[connection] = name
@@ -52,7 +52,7 @@ class Admission:
         """The connection is open by these credentials, and by no others any more."""
         before = self._relying.pop(connection, ())
         if identity.credentials:
-            # Few keys open many sockets: one text of each is enough.
+            # Few keys open many sockets: one text of each is enough, as of the names of apps.
             now = self._relying[connection] = tuple(
                 CredentialId(intern(credential_id)) for credential_id in identity.credentials
             )
