@@ -64,12 +64,27 @@ class RoomCustomer:
 
     async def create_room(self, topology: str, **settings: Any) -> str:
         """A room's id."""
-        attributes = {"name": "Room", "settings": {"topology": topology, **settings}}
+        made = await self.make_room(name="Room", settings={"topology": topology, **settings})
+        return str(made["id"])
+
+    async def make_room(self, **attributes: Any) -> dict[str, Any]:
+        """A room's resource."""
         body = {"data": {"type": "webrtc_rooms", "attributes": attributes}}
+        return dict((await self._ask("POST", "", json=body))["data"])
+
+    async def join_url(self, room_id: str, user_id: str) -> str:
+        """The link that lets a user into a room."""
+        return str((await self._ask("POST", f"/{room_id}/join", json={"user_id": user_id}))["join_url"])
+
+    async def end_room(self, room_id: str) -> None:
+        """End it for everybody."""
+        await self._ask("DELETE", f"/{room_id}")
+
+    async def _ask(self, method: str, path: str, **more: Any) -> Any:
         async with httpx.AsyncClient(base_url=self.url, headers={"X-Api-Key": self.secret}) as http:
-            made = await http.post("/v1/realtime/webrtc/rooms", json=body)
-        assert made.status_code == 201, made.text
-        return str(made.json()["data"]["id"])
+            answer = await http.request(method, f"/v1/realtime/webrtc/rooms{path}", **more)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
 
     def token(self, user_id: str) -> str:
         """A user token."""

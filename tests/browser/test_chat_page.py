@@ -168,21 +168,3 @@ async def test_two_people_see_each_other_in_a_call(stage: Stage, tabs: list[Chat
     await bob.page.get_by_role("button", name="Leave the call").click()
     await expect(ada.page.locator(".tile")).to_have_count(1)
     await expect(bob.page.locator(".call")).to_be_hidden()
-
-
-async def test_the_address_of_a_room_opens_its_call(stage: Stage, tabs: list[Chatter]) -> None:
-    ada = await Chatter.open(stage.browser, stage.server.url + FIRST_PAGE, "Ada")
-    tabs.append(ada)
-    async with ada.page.expect_response("**/webrtc/rooms") as answered:
-        await ada.page.get_by_role("button", name="Start a call").click()
-    join_url = (await (await answered.value).json())["data"]["attributes"]["join_url"]
-    carol = await Chatter.open(stage.browser, join_url, "Carol")
-    tabs.append(carol)
-    await expect(carol.page.locator(".tile.camera figcaption")).to_have_text("Ada")
-    await expect(ada.page.locator(".tile.camera figcaption")).to_have_text("Carol")
-
-
-async def test_a_room_that_does_not_exist_is_said_to_be_over(stage: Stage, tabs: list[Chatter]) -> None:
-    carol = await Chatter.open(stage.browser, f"{stage.server.url}/rooms/room_nowhere", "Carol")
-    tabs.append(carol)
-    await expect(carol.page.get_by_role("alert")).to_have_text("This call has ended.")
