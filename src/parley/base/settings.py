@@ -138,6 +138,15 @@ class Settings:
     chat_file_mb: int = setting(
         25, "Largest file in chat, in megabytes.", example="100", check=_between(1, 100_000)
     )
+    recording_days: int = setting(
+        7, "How long finished recordings can be downloaded, in days.", example="30", check=_between(1, 36_500)
+    )
+    captures_folder: str = setting(
+        "",
+        "Folder for what is captured until a recording is finished; several servers share one. "
+        "By default in the data folder.",
+        example="/srv/parley/captures",
+    )
     private_webhooks: bool = setting(
         True,
         "Let webhooks reach private and loopback addresses (never link-local ones).",
@@ -212,6 +221,11 @@ class Settings:
     def folder(self) -> Path:
         """The data folder."""
         return self.data or default_data_folder()
+
+    @property
+    def captures(self) -> Path:
+        """Where the media engine writes what it captures."""
+        return Path(self.captures_folder) if self.captures_folder else self.folder / "captures"
 
     def make_folder(self) -> Path:
         """The data folder, made if it is not there yet, for nobody else to read.

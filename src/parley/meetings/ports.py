@@ -1,12 +1,15 @@
-"""What the REST side asks of running meetings (`live.routed.RoutedMeetings` answers)."""
+"""What others ask of running meetings: REST (`live.routed.RoutedMeetings` answers), and who records them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from parley.accounts.scope import AppScope
-from parley.base.ids import MeetingId
+from parley.base.ids import MeetingId, ParticipantId, PeerId
+from parley.media.ports import SendTransport
+from parley.meetings.model import Session
 
 if TYPE_CHECKING:
     from parley.meetings.live.notices import PollView
@@ -64,3 +67,63 @@ class LiveMeetings(Protocol):
     async def mute_all(self, scope: AppScope, meeting_id: MeetingId, *, allow_unmute: bool) -> int:
         """Mute every microphone; returns how many participants are muted."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream that others can see or hear now: published, and muted by nobody."""
+
+    id: str
+    mid: str
+    kind: str
+    """"audio" or "video"."""
+    is_screen_share: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Somebody in a meeting, and what they publish now."""
+
+    peer_id: PeerId
+    participant_id: ParticipantId
+    custom_participant_id: str
+    name: str
+    picture: str | None
+    sender: SendTransport | None
+    streams: Sequence[Stream]
+
+
+class RunningMeeting(Protocol):
+    """A meeting that runs in this process, for those who follow it."""
+
+    @property
+    def id(self) -> MeetingId:
+        """The meeting's id."""
+        ...
+
+    @property
+    def scope(self) -> AppScope:
+        """The app it belongs to."""
+        ...
+
+    @property
+    def session(self) -> Session | None:
+        """The running session, if somebody has joined."""
+        ...
+
+    @property
+    def pinned(self) -> PeerId | None:
+        """Who is pinned for everybody."""
+        ...
+
+    def publishers(self) -> list[Publisher]:
+        """Everybody inside whom others may see; no service peers."""
+        ...
+
+    def recording_changed(self, recording_id: str, status: str) -> None:
+        """Tell everybody inside how a recording stands."""
+        ...
+
+
+Observer = Callable[[RunningMeeting], None]
+"""Called at once after who is in a meeting, or what they publish, may have changed; must return at once."""

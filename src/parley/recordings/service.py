@@ -19,7 +19,6 @@ from parley.base.errors import Conflict, NotFound, StateForbids
 from parley.base.ids import MeetingId, SessionId, new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.base.signing import SignedLinks
-from parley.meetings import store as meetings
 from parley.meetings.model import Meeting, MeetingStatus
 from parley.recordings import store
 from parley.recordings.events import RecordingStatusChanged
@@ -101,7 +100,7 @@ class Recordings:
             updated_at=now,
         )
         async with scope.change() as change:
-            await meetings.lock_meeting(change, meeting.id)  # two starts at once see each other
+            await store.lock_meeting(change, meeting.id)  # two starts at once see each other
             others = await store.active_of(change, meeting.id)
             is_alone = kind is RecordingKind.COMPOSITE and not allow_multiple
             if is_alone and any(other.kind is RecordingKind.COMPOSITE for other in others):
@@ -251,6 +250,16 @@ class Recordings:
             await store.put(change, after)
             await self._announce(change, after)
         return after
+
+    async def expire(self, scope: AppScope, recording_id: RecordingId) -> None:
+        """Remove the files of a recording whose time is over; its row stays."""
+        recording = _found(await store.get(scope, recording_id), recording_id)
+        for file in recording.files:
+            if file.blob_key is not None:
+                await scope.store.blobs.delete(file.blob_key)
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            await store.put(change, replace(before, files=(), updated_at=change.now()))
 
     async def _stop(self, change: Change, before: Recording, why: StopReason) -> Recording:
         now = change.now()

@@ -11,9 +11,10 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
-from parley.base.ids import MeetingId, SessionId
+from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import from_ms, to_ms
+from parley.meetings.model import SessionStatus
 from parley.recordings.model import (
     ACTIVE,
     Moment,
@@ -22,6 +23,7 @@ from parley.recordings.model import (
     RecordingId,
     RecordingStatus,
     Track,
+    TrackId,
 )
 from parley.store.ports import Database
 from parley.store.query import Query, SystemQuery, in_list, insert_row, json_list, like_pattern
@@ -36,7 +38,7 @@ r, k, m = tables.recordings.c, tables.recording_tracks.c, tables.recording_momen
 _APP: Any = bindparam("app_id")
 _FIXED = {"id", "app_id", "meeting_id", "kind", "config", "start_reason", "invoked_at"}
 """Columns that no step of a recording changes."""
-_ACTIVE = r.status.in_([status.value for status in ACTIVE])
+_ACTIVE = or_(*(r.status == status.value for status in sorted(ACTIVE)))
 
 # --- recordings -------------------------------------------------------------------------------
 
@@ -67,7 +69,6 @@ _ACTIVE_OF_MEETING = Query(
     .where(r.app_id == _APP, r.meeting_id == bindparam("meeting"), _ACTIVE)
     .order_by(r.invoked_at.desc(), r.id.desc())
 )
-_ALL_ACTIVE = SystemQuery(select(r.app_id, r.id, r.meeting_id).where(_ACTIVE))
 _EXPIRED = SystemQuery(
     select(r.app_id, r.id).where(r.expires_at < bindparam("now"), r.files != "[]").limit(bindparam("count"))
 )
@@ -131,11 +132,6 @@ async def active_of(reader: AppScope | Change, meeting_id: MeetingId) -> list[Re
     return [_recordings.read(row) for row in await reader.all(_ACTIVE_OF_MEETING, meeting=meeting_id)]
 
 
-async def all_active(database: Database) -> list[tuple[str, RecordingId, MeetingId]]:
-    """App, recording and meeting of everything active, whoever's it is."""
-    return [(row[0], RecordingId(row[1]), MeetingId(row[2])) for row in await database.all(_ALL_ACTIVE)]
-
-
 async def expired(database: Database, now: datetime, count: int) -> list[tuple[str, RecordingId]]:
     """App and id of recordings whose files are past their time."""
     rows = await database.all(_EXPIRED, now=to_ms(now), count=count)
@@ -169,6 +165,62 @@ async def list_recordings(scope: AppScope, wanted: RecordingFilter, page: PageRe
     return Page([_recordings.read(row) for row in found], total[0], page)
 
 
+# --- how active ones stand --------------------------------------------------------------------
+
+_own, _live = t.sessions.alias("own"), t.sessions.alias("live")
+_STANDINGS = SystemQuery(
+    select(
+        r.app_id, r.id, r.status, r.config, r.invoked_at, r.recorded_ms, r.capturing_since,
+        _own.c.status.label("own_status"), _live.c.id.label("live_id"), _live.c.idle_since,
+    )
+    .select_from(
+        tables.recordings.outerjoin(_own, _own.c.id == r.session_id).outerjoin(
+            _live, and_(_live.c.meeting_id == r.meeting_id, _live.c.status == SessionStatus.LIVE)
+        )
+    )
+    .where(_ACTIVE)
+)  # fmt: skip
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """An active recording, and whether anybody is there."""
+
+    app_id: str
+    id: RecordingId
+    status: RecordingStatus
+    max_seconds: int
+    invoked_at: datetime
+    recorded_ms: int
+    capturing_since: datetime | None
+    is_session_over: bool
+    is_live: bool
+    """Somebody has joined, and the session has not ended."""
+    idle_since: datetime | None
+    """Since when nobody is there, of a running session."""
+
+
+async def standings(database: Database) -> list[Standing]:
+    """Every active recording, whoever's it is."""
+    found = []
+    for row in await database.all(_STANDINGS):
+        app_id, recording_id, status, config, invoked, recorded, since, own, live, idle = row
+        found.append(
+            Standing(
+                app_id=app_id,
+                id=RecordingId(recording_id),
+                status=RecordingStatus(status),
+                max_seconds=msgspec.json.decode(config)["max_seconds"],
+                invoked_at=from_ms(invoked),
+                recorded_ms=recorded,
+                capturing_since=None if since is None else from_ms(since),
+                is_session_over=own == SessionStatus.ENDED,
+                is_live=live is not None,
+                idle_since=None if idle is None else from_ms(idle),
+            )
+        )
+    return found
+
+
 # --- what is captured -------------------------------------------------------------------------
 
 _INSERT_TRACK = insert_row(tables.recording_tracks)
@@ -177,9 +229,14 @@ _TRACKS = Query(
     .where(k.app_id == _APP, k.recording_id == bindparam("recording"))
     .order_by(k.started_at, k.id)
 )
-_STOP_TRACKS = Query(
+_STOP_TRACK = Query(
     update(tables.recording_tracks)
-    .where(k.app_id == _APP, in_list(k.file_name, "files"), k.stopped_at.is_(None))
+    .where(k.app_id == _APP, k.id == bindparam("track"), k.stopped_at.is_(None))
+    .values(stopped_at=bindparam("at"))
+)
+_STOP_OPEN_TRACKS = Query(
+    update(tables.recording_tracks)
+    .where(k.app_id == _APP, k.recording_id == bindparam("recording"), k.stopped_at.is_(None))
     .values(stopped_at=bindparam("at"))
 )
 _STILL_NEEDED = Query(
@@ -208,9 +265,14 @@ async def insert_track(change: Change, track: Track) -> None:
     await change.run(_INSERT_TRACK, **_tracks.write(track))
 
 
-async def stop_tracks(change: Change, file_names: Sequence[str], at: datetime) -> None:
-    """Note that nothing more comes into these files."""
-    await change.run(_STOP_TRACKS, files=json_list(file_names), at=to_ms(at))
+async def stop_track(change: Change, track_id: TrackId, at: datetime) -> None:
+    """Note that nothing more comes of a stream."""
+    await change.run(_STOP_TRACK, track=track_id, at=to_ms(at))
+
+
+async def stop_open_tracks(change: Change, recording_id: RecordingId, at: datetime) -> None:
+    """The same of every stream of a recording."""
+    await change.run(_STOP_OPEN_TRACKS, recording=recording_id, at=to_ms(at))
 
 
 async def tracks_of(scope: AppScope, recording_id: RecordingId) -> list[Track]:
@@ -238,6 +300,17 @@ async def moments_of(scope: AppScope, recording_id: RecordingId) -> list[Moment]
     return [_moments.read(row) for row in await scope.all(_MOMENTS, recording=recording_id)]
 
 
+async def present_in(scope: AppScope, recording_id: RecordingId) -> set[PeerId]:
+    """Who is there by what has been noted so far."""
+    present: set[PeerId] = set()
+    for moment in await moments_of(scope, recording_id):
+        if moment.kind is MomentKind.JOIN:
+            present.add(moment.payload["peer_id"])
+        elif moment.kind is MomentKind.LEAVE:
+            present.discard(moment.payload["peer_id"])
+    return present
+
+
 # --- whose it is ------------------------------------------------------------------------------
 
 _LABELS = Query(
@@ -255,6 +328,29 @@ _LABELS = Query(
     )
     .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("meeting"))
 )
+
+
+_LAST_SEEN = Query(
+    select(t.sessions.c.updated_at).where(
+        t.sessions.c.app_id == _APP, t.sessions.c.id == bindparam("session")
+    )
+)
+_LOCK_MEETING = Query(
+    select(t.meetings.c.id)
+    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("id"))
+    .with_for_update()
+)
+
+
+async def last_seen(scope: AppScope, session_id: SessionId) -> datetime:
+    """When a server last marked a session as running."""
+    row = await scope.one(_LAST_SEEN, session=session_id)
+    return scope.now() if row is None else from_ms(row[0])
+
+
+async def lock_meeting(change: Change, meeting_id: MeetingId) -> None:
+    """Let starts of recordings of one meeting see each other."""
+    await change.one(_LOCK_MEETING, id=meeting_id)
 
 
 class Labels(msgspec.Struct, frozen=True):

@@ -39,6 +39,10 @@ from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.recordings.capture import Captures
+from parley.recordings.events import RecordingStatusChanged
+from parley.recordings.service import Recordings
+from parley.recordings.sweeping import Sweeper
 from parley.rooms.events import RoomEnded
 from parley.server.block import RealTimeBlock
 from parley.server.demo import Demo
@@ -67,6 +71,7 @@ log = structlog.get_logger(__name__)
 SHARED_EVENTS = (
     MeetingUpdated,
     ParticipantRemoved,
+    RecordingStatusChanged,
     RoomEnded,
     WebhooksChanged,
     AppSettingsChanged,
@@ -219,6 +224,12 @@ class Parley:
             pool=pool,
             ice=ice,
         )
+        recordings = self.recordings = Recordings(
+            signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
+        )
+        self.captures = Captures(recordings, registry.running_meeting)
+        registry.observe(self.captures.observe)
+        sweeper = Sweeper(store, recordings)
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         files = ChatFiles(store, signed_links, max_bytes=settings.chat_file_mb * 1_000_000)
@@ -247,6 +258,9 @@ class Parley:
         stack.push_async_callback(self.live.stop)
         await registry.start()
         stack.push_async_callback(registry.stop)
+        stack.push_async_callback(self.captures.stop)
+        await sweeper.start()
+        stack.push_async_callback(sweeper.stop)
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
         await self.block.start(stack)
@@ -265,6 +279,7 @@ class Parley:
             name, _, body = payload.decode().partition(" ")
             happened = decode(name, body)
             self.registry.heard(happened)
+            self.captures.heard(happened)
             self.block.heard(happened)
 
         self.store.outbox.listen(publish)
@@ -299,6 +314,7 @@ class Parley:
             JanusOptions(
                 binary=settings.janus_binary or None,
                 runtime_folder=settings.folder / "janus",
+                captures_folder=settings.captures,
                 rtp_ports=settings.rtp_port_range,
                 public_addresses=settings.media_addresses,
                 interfaces=settings.media_interfaces,

@@ -64,6 +64,7 @@ def build_asgi(
         store=parley.store,
         tokens=parley.tokens,
         live=parley.live,
+        recordings=parley.recordings,
         limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
         accepts_key_header=settings.api_key_header,
     )

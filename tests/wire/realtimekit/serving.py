@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import uvicorn
-from cloudflare import AsyncCloudflare
+from cloudflare import AsyncCloudflare, DefaultAsyncHttpxClient
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
@@ -18,6 +18,7 @@ from parley.accounts import service as accounts
 from parley.accounts.model import CredentialKind, Right
 from parley.accounts.scope import AppScope, Scope
 from parley.base.ids import MeetingId, ParticipantId, PeerId, new_uuid
+from parley.base.signing import SignedLinks
 from parley.bus import MemoryBus
 from parley.media.pool import MediaPool
 from parley.meetings.apps import create_app
@@ -27,6 +28,7 @@ from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.tokens import ParticipantTokens
+from parley.recordings.service import Recordings
 from parley.store.core import Store
 from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
@@ -35,6 +37,7 @@ from parley.wire.realtimekit.errors import refuse_http
 from parley.wire.realtimekit.limits import RateLimiter
 from parley.wire.realtimekit.prefix import StripPrefix
 from parley.wire.realtimekit.reference import reference_router
+from tests.http import NO_AUTHORITIES, shut_down
 
 WAIT_S = 30.0
 
@@ -127,7 +130,12 @@ async def serving(app: Any) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        await asyncio.wait_for(server.shutdown(), WAIT_S)
+        await shut_down(server)
+
+
+def recordings_of() -> Recordings:
+    """Recordings whose links nobody follows."""
+    return Recordings(SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
 
 
 @contextlib.asynccontextmanager
@@ -140,7 +148,8 @@ async def serving_api(
     placement = Placement(bus, "here")
     registry = MeetingRegistry(store, MediaPool({}), tokens, placement)
     live = RoutedMeetings(registry, bus)
-    context = RealtimeKitContext(store, tokens, live, limiter, accepts_key_header)
+    recordings = recordings_of()
+    context = RealtimeKitContext(store, tokens, live, recordings, limiter, accepts_key_header)
     pages = Litestar(
         [reference_router()], openapi_config=None, exception_handlers={HTTPException: refuse_http}
     )
@@ -156,13 +165,16 @@ async def serving_api(
             below = f"{base}/accounts/{scope.organization_id}/realtime/kit/{app_scope.app_id}"
             async with (
                 httpx.AsyncClient(
-                    base_url=below, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_S
+                    base_url=below,
+                    headers={"Authorization": f"Bearer {token}"},
+                    timeout=WAIT_S,
+                    verify=NO_AUTHORITIES,
                 ) as http,
                 AsyncCloudflare(
                     api_token=token,
                     base_url=base,
                     max_retries=0,
-                    timeout=WAIT_S,
+                    http_client=DefaultAsyncHttpxClient(verify=NO_AUTHORITIES, timeout=WAIT_S),
                     _strict_response_validation=True,
                 ) as client,
             ):

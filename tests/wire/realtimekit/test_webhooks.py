@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import cloudflare
@@ -15,13 +16,17 @@ from parley.accounts import service as accounts
 from parley.accounts.model import CredentialKind, Right
 from parley.accounts.scope import AppScope, Scope
 from parley.base.clock import ManualClock
+from parley.base.ids import DeliveryId, WebhookId, new_uuid
 from parley.meetings.tokens import ParticipantTokens
+from parley.webhooks.model import Delivery
 from parley.webhooks.signing import Signer, new_private_key
+from parley.webhooks.store import add_deliveries
 from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit import webhooks
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES
+from tests.wire.realtimekit.serving import recordings_of
 
 UNKNOWN = "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55"
 URL = "https://hooks.example/calls?key=1"
@@ -42,7 +47,7 @@ def signer() -> Signer:
 async def transport(app_scope: AppScope, signer: Signer) -> httpx.ASGITransport:
     """The webhook routes as an application."""
     tokens = await ParticipantTokens.of_store(app_scope.store)
-    context = RealtimeKitContext(app_scope.store, tokens, NoLiveMeetings())
+    context = RealtimeKitContext(app_scope.store, tokens, NoLiveMeetings(), recordings_of())
 
     pages = Litestar([webhooks.key_handler(signer)], openapi_config=None)
     app = ByPrefix({API_PREFIX: realtimekit_api(context, [webhooks.routes])}, otherwise=pages)
@@ -310,3 +315,63 @@ async def test_the_key_is_published_without_a_credential(
     assert found.status_code == 200
     assert found.headers["content-type"].startswith("application/json")
     assert found.json() == {"success": True, "data": {"publicKey": signer.public_key_pem}, "message": ""}
+
+
+async def logged(scope: AppScope, webhook_id: str, *, minutes: int = 0) -> Delivery:
+    """A delivery that waits, as old as that."""
+    now = scope.now() - timedelta(minutes=minutes)
+    delivery = Delivery(
+        id=DeliveryId(new_uuid()),
+        app_id=scope.app_id,
+        webhook_id=WebhookId(webhook_id),
+        event="meeting.started",
+        order_key="session",
+        body='{"event":"meeting.started"}',
+        created_at=now,
+        due_at=now,
+    )
+    async with scope.change() as change:
+        await add_deliveries(change, [delivery])
+    return delivery
+
+
+async def test_deliveries_are_listed_newest_first_and_shown_with_their_attempts(
+    http: httpx.AsyncClient, app_scope: AppScope
+) -> None:
+    webhook = (await http.post("/webhooks", json=BODY)).json()["data"]["id"]
+    old, new = [await logged(app_scope, webhook, minutes=age) for age in (5, 0)]
+    log = f"/webhooks/{webhook}/deliveries"
+
+    listed = (await http.get(log, params={"per_page": 1})).json()
+    assert [one["id"] for one in listed["data"]] == [new.id]
+    assert listed["paging"] == {"total_count": 2, "start_offset": 1, "end_offset": 1}
+    assert listed["data"][0]["status"] == "PENDING"
+    shown = (await http.get(f"{log}/{old.id}")).json()["data"]
+    assert (shown["body"], shown["attempts"]) == (old.body, [])
+
+
+async def test_a_delivery_is_sent_again_as_a_new_one(http: httpx.AsyncClient, app_scope: AppScope) -> None:
+    webhook = (await http.post("/webhooks", json=BODY)).json()["data"]["id"]
+    old = await logged(app_scope, webhook)
+    replay = f"/webhooks/{webhook}/deliveries/{old.id}/replay"
+
+    again = await http.post(replay)
+    assert again.status_code == 201
+    assert again.json()["data"]["id"] != old.id
+    assert (await http.get(f"/webhooks/{webhook}/deliveries")).json()["paging"]["total_count"] == 2
+    await http.patch(f"/webhooks/{webhook}", json={"enabled": False})
+    assert (await http.post(replay)).status_code == 400
+
+
+async def test_deliveries_are_those_of_the_webhook_in_the_path(
+    http: httpx.AsyncClient, app_scope: AppScope
+) -> None:
+    mine, other = [(await http.post("/webhooks", json=BODY)).json()["data"]["id"] for _ in range(2)]
+    delivery = await logged(app_scope, mine)
+    assert (await http.get(f"/webhooks/{other}/deliveries")).json()["data"] == []
+    for path in (
+        f"{other}/deliveries/{delivery.id}",
+        f"{new_uuid()}/deliveries",
+        f"{mine}/deliveries/{mine}",
+    ):
+        assert (await http.get(f"/webhooks/{path}")).status_code == 404

@@ -23,7 +23,19 @@ from parley.meetings.live.controls import Controls
 from parley.meetings.live.idling import Idling
 from parley.meetings.live.lobby import Lobby
 from parley.meetings.live.media import Media
-from parley.meetings.live.notices import Kicked, MediaJoined, Notice, PeerJoined, PeerLeft, SessionEnded
+from parley.meetings.live.notices import (
+    Kicked,
+    MediaJoined,
+    Notice,
+    PeerJoined,
+    PeerLeft,
+    Pinned,
+    ProducerAdded,
+    ProducerClosed,
+    ProducerToggled,
+    RecordingChanged,
+    SessionEnded,
+)
 from parley.meetings.live.peer import LivePeer, PeerState
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
@@ -41,12 +53,16 @@ from parley.meetings.model import (
     Session,
     StageState,
 )
+from parley.meetings.ports import Publisher, Stream
 from parley.meetings.service import get_meeting
 from parley.stream.closing import Close
 
 log = structlog.get_logger(__name__)
 
 NAME_LIMIT = 256
+FOLLOWED = (PeerJoined, PeerLeft, ProducerAdded, ProducerClosed, ProducerToggled, Pinned)
+"""What those who record a meeting have to know."""
+ACTIVE_RECORDING = frozenset({"INVOKED", "RECORDING", "PAUSED"})
 
 
 class LiveMeeting:
@@ -74,6 +90,8 @@ class LiveMeeting:
         self.media = Media(self, pool)
         self.publishing = Publishing(self)
         self.watching = Watching(self)
+        self.recordings: dict[str, str] = {}
+        """Status of each recording that is not stopped."""
         self._lifecycle = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_abandoned = False
@@ -121,6 +139,27 @@ class LiveMeeting:
         for peer in list(self.peers.values()):
             if peer.is_joined and peer is not but and (to is None or to(peer)):
                 peer.notify(notice)
+        if isinstance(notice, FOLLOWED):
+            self.family.changed(self)
+
+    # --- for those who record it --------------------------------------------------------------
+
+    @property
+    def pinned(self) -> PeerId | None:
+        """Who is pinned for everybody."""
+        return self.controls.pinned
+
+    def publishers(self) -> list[Publisher]:
+        """See `ports.RunningMeeting`."""
+        return [_publisher(peer) for peer in self.visible() if not peer.is_service]
+
+    def recording_changed(self, recording_id: str, status: str) -> None:
+        """See `ports.RunningMeeting`."""
+        if status in ACTIVE_RECORDING:
+            self.recordings[recording_id] = status
+        elif self.recordings.pop(recording_id, None) is None:
+            return  # it was stopped before: what is made of it now concerns nobody here
+        self.tell(RecordingChanged(recording_id, status))
 
     @property
     def is_deserted(self) -> bool:
@@ -256,6 +295,7 @@ class LiveMeeting:
             self._forget_session()
             for peer in [*leaving, *self.lobby.waiting()]:
                 self._dismiss(peer)
+            self.family.changed(self)
         await self.family.session_ended(self, session.id, reason)
         return len([peer for peer in leaving if not peer.is_service])
 
@@ -269,6 +309,7 @@ class LiveMeeting:
 
     def _forget_session(self) -> None:
         self.idling.stop()
+        self.recordings.clear()
         self.roles.forget()
         self.polls.forget()
         self.values.forget()
@@ -317,6 +358,22 @@ class LiveMeeting:
             peer.stop_grace()
         await cancel_and_wait(list(self._tasks))
         await self.media.close()
+
+
+def _publisher(peer: LivePeer) -> Publisher:
+    return Publisher(
+        peer_id=peer.id,
+        participant_id=peer.participant.id,
+        custom_participant_id=peer.participant.custom_participant_id,
+        name=peer.name,
+        picture=peer.participant.picture,
+        sender=peer.media.sender,
+        streams=[
+            Stream(producer.id, producer.mid, producer.kind, producer.is_screen_share)
+            for producer in peer.media.producers.values()
+            if not producer.is_paused and not producer.is_muted_by_host
+        ],
+    )
 
 
 def _sees_only_stage(peer: LivePeer) -> bool:

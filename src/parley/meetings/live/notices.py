@@ -75,6 +75,15 @@ class Kicked(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged(Notice):
+    """A recording began, paused, goes on, or has ended."""
+
+    recording_id: str
+    status: str
+    """See `recordings.model.RecordingStatus`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(Notice):
     """The session was ended for everybody."""
 

@@ -27,6 +27,9 @@ class Family(Protocol):
     def has_children_live(self, live: LiveMeeting) -> bool:
         """Whether somebody is in a breakout room of this meeting."""
 
+    def changed(self, live: LiveMeeting) -> None:
+        """Who is there, or what they publish, may have changed."""
+
     def peer_left(self, live: LiveMeeting) -> None:
         """Somebody left; the parent may be idle now, or the meeting not worth keeping."""
 

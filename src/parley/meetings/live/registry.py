@@ -22,6 +22,7 @@ from parley.meetings.live.notices import PollView
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.model import EndReason, Participant, Session
+from parley.meetings.ports import Observer
 from parley.meetings.service import get_meeting
 from parley.meetings.tokens import ParticipantTokens
 from parley.store.core import Store
@@ -48,6 +49,7 @@ class MeetingRegistry:
         self._pool = pool
         self._tokens = tokens
         self._meetings: dict[MeetingId, LiveMeeting] = {}
+        self._observers: list[Observer] = []
         self._opening = asyncio.Lock()
         self._heart: asyncio.Task[None] | None = None
         pool.on_lost(self._engine_lost)
@@ -112,6 +114,15 @@ class MeetingRegistry:
                     if peer.participant.id == happened.participant_id:
                         live.remove(peer)
 
+    def observe(self, observer: Observer) -> None:
+        """Call somebody whenever who is in a meeting here, or what they publish, may have changed."""
+        self._observers.append(observer)
+
+    def tell_observers(self, live: LiveMeeting) -> None:
+        """Something of it changed, or it was opened."""
+        for observer in self._observers:
+            observer(live)
+
     # --- meetings -----------------------------------------------------------------------------
 
     async def open(self, scope: AppScope, meeting_id: MeetingId) -> LiveMeeting:
@@ -134,6 +145,7 @@ class MeetingRegistry:
                 known = LiveMeeting(scope, meeting, self._pool, family)
                 await known.recover()
                 self._meetings[meeting_id] = known
+                self.tell_observers(known)
         return known
 
     async def home(self, scope: AppScope, meeting_id: MeetingId) -> str:
@@ -154,6 +166,10 @@ class MeetingRegistry:
         """The meeting if it runs here and belongs to the app."""
         live = self._meetings.get(meeting_id)
         return live if live is not None and live.scope.app_id == scope.app_id else None
+
+    def running_meeting(self, meeting_id: MeetingId) -> LiveMeeting | None:
+        """The meeting, if it runs here."""
+        return self._meetings.get(meeting_id)
 
     def running(self) -> list[LiveMeeting]:
         """Every meeting that is open here."""
@@ -321,6 +337,9 @@ class _Family:
 
     def has_children_live(self, live: LiveMeeting) -> bool:
         return any(child.meeting.parent_id == live.id and child.joined() for child in self.running(live.id))
+
+    def changed(self, live: LiveMeeting) -> None:
+        self._registry.tell_observers(live)
 
     def peer_left(self, live: LiveMeeting) -> None:
         parent_id = live.meeting.parent_id

@@ -20,6 +20,7 @@ from parley.wire.realtimekit import (
     meetings,
     participants,
     presets,
+    recordings,
     sessions,
     webhooks,
 )
@@ -36,6 +37,7 @@ AREAS: tuple[Routes, ...] = (
     presets.routes,
     active_session.routes,
     sessions.routes,
+    recordings.routes,
     webhooks.routes,
 )
 

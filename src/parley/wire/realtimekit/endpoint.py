@@ -36,6 +36,7 @@ from parley.meetings import service as meetings
 from parley.meetings.model import Meeting
 from parley.meetings.ports import LiveMeetings
 from parley.meetings.tokens import ParticipantTokens
+from parley.recordings.service import Recordings
 from parley.store.core import Store
 from parley.wire.asgi import Answer, Request
 from parley.wire.realtimekit.answers import json_answer
@@ -57,6 +58,7 @@ class RealtimeKitContext:
     store: Store
     tokens: ParticipantTokens
     live: LiveMeetings
+    recordings: Recordings
     limiter: RateLimiter | None = None
     """None = no limit."""
     accepts_key_header: bool = False

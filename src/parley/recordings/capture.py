@@ -1,0 +1,295 @@
+"""What is recorded of the meetings that run here: streams into files, and what the picture has to follow.
+
+The rows of recordings say what is wanted, the running meeting says what there is; `MeetingCapture` brings
+both together whenever one of them changes. So it does not matter who changed what: a start by REST on
+another server, a resumed pause, a camera switched on, a server that took the meeting up after a crash.
+
+    recordings (rows) ─┐                      ┌─ media engine: capture this sender, or not
+                       ├─ MeetingCapture.run ─┼─ recording_tracks: which stream is in which file, from when
+    running meeting ───┘                      └─ recording_moments: who joined, left, was pinned
+
+A muted stream is not recorded: its track ends, and another begins when it can be heard again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from parley.accounts.scope import AppScope
+from parley.base.errors import ParleyError
+from parley.base.events import Event
+from parley.base.ids import MeetingId, PeerId, SessionId, new_uuid
+from parley.base.tasks import cancel_and_wait
+from parley.media.ports import MediaError, SendTransport
+from parley.meetings.ports import Publisher, RunningMeeting, Stream
+from parley.recordings import store
+from parley.recordings.events import RecordingStatusChanged
+from parley.recordings.model import (
+    MomentKind,
+    Recording,
+    RecordingId,
+    RecordingKind,
+    RecordingStatus,
+    Stop,
+    StopReason,
+    Track,
+    TrackId,
+    TrackSource,
+)
+from parley.recordings.service import Recordings
+
+log = structlog.get_logger(__name__)
+AWAY = timedelta(seconds=60)
+"""A meeting that no server ran for longer than this has a gap that is cut out of its recordings."""
+
+
+@dataclass(slots=True)
+class _Following:
+    """What has been written down of one recording, by this process."""
+
+    present: set[PeerId] = field(default_factory=set)
+    pinned: PeerId | None = None
+    tracks: dict[tuple[str, str], TrackId] = field(default_factory=dict)
+    """The open ones, by stream and sender."""
+
+
+class Captures:
+    """Follows every meeting that runs in this process."""
+
+    def __init__(self, recordings: Recordings, running: Callable[[MeetingId], RunningMeeting | None]) -> None:
+        """Prepare.
+
+        Args:
+            recordings: their states.
+            running: the meeting of an id, if it runs here.
+        """
+        self._recordings = recordings
+        self._running = running
+        self._meetings: dict[MeetingId, MeetingCapture] = {}
+
+    def observe(self, live: RunningMeeting) -> None:
+        """See `meetings.ports.Observer`."""
+        capture = self._meetings.get(live.id)
+        if capture is None or capture.live is not live:
+            capture = self._meetings[live.id] = MeetingCapture(live, self._recordings, self._forget)
+        capture.wake()
+
+    def heard(self, happened: Event) -> None:
+        """An event of any server: a recording of a meeting that runs here was changed."""
+        if not isinstance(happened, RecordingStatusChanged):
+            return
+        live = self._running(happened.meeting_id)
+        if live is not None:
+            if happened.kind is RecordingKind.COMPOSITE:
+                live.recording_changed(happened.recording_id, happened.status)
+            self.observe(live)
+
+    async def stop(self) -> None:
+        """End; captures go on until their meetings are closed."""
+        for capture in list(self._meetings.values()):
+            await capture.stop()
+        self._meetings.clear()
+
+    def _forget(self, capture: MeetingCapture) -> None:
+        if self._meetings.get(capture.live.id) is capture:
+            del self._meetings[capture.live.id]
+
+
+class MeetingCapture:
+    """What is captured of one running meeting."""
+
+    def __init__(
+        self, live: RunningMeeting, recordings: Recordings, on_end: Callable[[MeetingCapture], None]
+    ) -> None:
+        self.live = live
+        self._recordings = recordings
+        self._on_end = on_end
+        self._senders: dict[str, SendTransport] = {}
+        """Those that are captured, by id."""
+        self._following: dict[RecordingId, _Following] = {}
+        self._is_wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Look again soon; changes of one moment are one look."""
+        self._is_wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._follow(), name="capture")
+
+    async def stop(self) -> None:
+        """Look no more."""
+        await cancel_and_wait([self._task])
+
+    async def _follow(self) -> None:
+        while self._is_wanted:
+            self._is_wanted = False
+            try:
+                await self._look()
+            except ParleyError as refused:
+                log.warning("capture_failed", meeting=self.live.id, reason=refused.message)
+            except Exception:
+                log.exception("capture_failed", meeting=self.live.id)
+        if not self._following:
+            self._on_end(self)
+
+    async def _look(self) -> None:
+        live, scope, session = self.live, self.live.scope, self.live.session
+        active = await store.active_of(scope, live.id)
+        people = live.publishers() if session is not None else []
+        if session is None:
+            for recording in active:
+                if recording.session_id is not None:
+                    await self._recordings.stop(scope, recording.id, StopReason(Stop.ALL_PEERS_LEFT))
+        running = [
+            await self._begin(scope, recording, session.id)
+            for recording in active
+            if session is not None
+            and people
+            and recording.status in (RecordingStatus.INVOKED, RecordingStatus.RECORDING)
+        ]
+        running = [recording for recording in running if recording.status is RecordingStatus.RECORDING]
+        await self._capture(people, running)
+        now = scope.now()
+        gone = set(self._following) - {recording.id for recording in running}
+        if gone:
+            await self._close(scope, gone, now)
+        for recording in running:
+            await self._write(scope, recording, people, now)
+
+    async def _begin(self, scope: AppScope, recording: Recording, session_id: SessionId) -> Recording:
+        """Take up a recording that this process does not follow yet."""
+        if recording.id in self._following:
+            return recording
+        if recording.status is RecordingStatus.RECORDING:  # of before a crash, or resumed
+            idle_since = recording.updated_at
+            if scope.now() - idle_since > AWAY and recording.capturing_since is not None:
+                await self._recordings.cut_off(scope, recording.id, await store.last_seen(scope, session_id))
+                return await self._recordings.began(scope, recording.id, session_id)
+            return recording
+        return await self._recordings.began(scope, recording.id, session_id)
+
+    # --- the engine -------------------------------------------------------------------------------
+
+    async def _capture(self, people: list[Publisher], running: list[Recording]) -> None:
+        """Have the engine write what is needed, and nothing else."""
+        wanted = {
+            person.sender.id: person.sender
+            for person in people
+            if person.sender is not None and any(_is_meant(recording, person) for recording in running)
+        }
+        for sender_id in set(self._senders) - set(wanted):
+            sender = self._senders.pop(sender_id)
+            await _tell(sender, None)
+        for sender_id, sender in wanted.items():
+            if sender_id not in self._senders and await _tell(sender, new_uuid()):
+                self._senders[sender_id] = sender
+
+    # --- the rows ---------------------------------------------------------------------------------
+
+    async def _write(
+        self, scope: AppScope, recording: Recording, people: list[Publisher], now: datetime
+    ) -> None:
+        """Note what is new of one recording, as one change."""
+        meant = [person for person in people if _is_meant(recording, person)]
+        is_new = recording.id not in self._following
+        known = self._following.get(recording.id) or _Following(await store.present_in(scope, recording.id))
+        present = {person.peer_id: person for person in meant}
+        there = self._open_streams(recording, meant)
+        joined = [person for person in meant if person.peer_id not in known.present]
+        left = known.present - set(present)
+        begun = {key: _track(recording, *each, now) for key, each in there.items() if key not in known.tracks}
+        ended = [track_id for key, track_id in known.tracks.items() if key not in there]
+        pinned = self.live.pinned
+        if not (is_new or joined or left or begun or ended or pinned != known.pinned):
+            return
+        async with scope.change() as change:
+            if is_new:
+                await store.stop_open_tracks(change, recording.id, now)
+            for peer_id in left:
+                await store.add_moment(change, recording.id, MomentKind.LEAVE, now, peer_id=peer_id)
+            for person in joined:
+                await store.add_moment(change, recording.id, MomentKind.JOIN, now, **_label(person))
+            if pinned != known.pinned:
+                await store.add_moment(change, recording.id, MomentKind.PIN, now, peer_id=pinned)
+            for track_id in ended:
+                await store.stop_track(change, track_id, now)
+            for track in begun.values():
+                await store.insert_track(change, track)
+        self._following[recording.id] = _Following(
+            present=set(present),
+            pinned=pinned,
+            tracks={key: begun[key].id if key in begun else known.tracks[key] for key in there},
+        )
+
+    def _open_streams(
+        self, recording: Recording, people: list[Publisher]
+    ) -> dict[tuple[str, str], tuple[Publisher, Stream, str]]:
+        found: dict[tuple[str, str], tuple[Publisher, Stream, str]] = {}
+        for person in people:
+            sender = person.sender
+            if sender is None or sender.id not in self._senders:
+                continue
+            for stream in person.streams:
+                if recording.kind is RecordingKind.TRACKS and (
+                    stream.kind != "audio" or stream.is_screen_share
+                ):
+                    continue
+                file = sender.capture_file(stream.mid)
+                if file is not None:
+                    found[(stream.id, sender.id)] = (person, stream, file)
+        return found
+
+    async def _close(self, scope: AppScope, gone: set[RecordingId], now: datetime) -> None:
+        """Recordings that are paused or stopped: their tracks end."""
+        async with scope.change() as change:
+            for recording_id in gone:
+                await store.stop_open_tracks(change, recording_id, now)
+        for recording_id in gone:
+            del self._following[recording_id]
+
+
+async def _tell(sender: SendTransport, name: str | None) -> bool:
+    try:
+        await sender.capture(name)
+    except MediaError as refused:
+        log.warning("sender_not_captured", sender=sender.id, reason=refused.message)
+        return False
+    return True
+
+
+def _is_meant(recording: Recording, person: Publisher) -> bool:
+    chosen = recording.config.get("user_ids") or ()
+    return not chosen or person.participant_id in chosen or person.custom_participant_id in chosen
+
+
+def _label(person: Publisher) -> dict[str, str | None]:
+    return {"peer_id": person.peer_id, "name": person.name, "picture": person.picture}
+
+
+_SOURCES = {
+    ("audio", False): TrackSource.MICROPHONE,
+    ("audio", True): TrackSource.SCREEN_AUDIO,
+    ("video", False): TrackSource.CAMERA,
+    ("video", True): TrackSource.SCREEN,
+}
+
+
+def _track(recording: Recording, person: Publisher, stream: Stream, file: str, now: datetime) -> Track:
+    return Track(
+        id=TrackId(new_uuid()),
+        app_id=recording.app_id,
+        recording_id=recording.id,
+        peer_id=person.peer_id,
+        participant_id=person.participant_id,
+        custom_participant_id=person.custom_participant_id,
+        display_name=person.name,
+        picture=person.picture,
+        source=_SOURCES[stream.kind, stream.is_screen_share],
+        file_name=file,
+        started_at=now,
+    )

@@ -1,0 +1,81 @@
+"""What ends recordings without anybody's wish: an empty meeting, the longest time, the age of files.
+
+Every server looks; each end is decided under the lock of its row, so that it happens once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from parley.accounts.service import app_scope
+from parley.base.errors import ParleyError
+from parley.base.ids import AppId
+from parley.base.tasks import cancel_and_wait
+from parley.recordings import store
+from parley.recordings.model import SERVER, RecordingStatus, Stop, StopReason
+from parley.recordings.service import Recordings
+from parley.store.core import Store
+
+log = structlog.get_logger(__name__)
+EVERY_S = 2.0
+EMPTY_FOR = timedelta(seconds=60)
+"""How long a recording waits in a meeting where nobody is (`realtimekit.md` 10.3)."""
+REMOVED_AT_ONCE = 100
+"""Expired recordings whose files are removed in one round."""
+
+
+class Sweeper:
+    """Looks at all active recordings, and at expired files."""
+
+    def __init__(self, base: Store, recordings: Recordings) -> None:
+        self._store = base
+        self._recordings = recordings
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="recordings sweeper")
+
+    async def stop(self) -> None:
+        """End."""
+        await cancel_and_wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except ParleyError as away:
+                log.warning("recordings_not_swept", reason=away.message)
+            except Exception:
+                log.exception("recordings_not_swept")
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> None:
+        """Do what is due now."""
+        now = self._store.clock.now()
+        for standing in await store.standings(self._store.database):
+            why = _due(standing, now)
+            if why is not None:
+                scope = await app_scope(self._store, AppId(standing.app_id), "system")
+                await self._recordings.stop(scope, standing.id, why)
+        for app_id, recording_id in await store.expired(self._store.database, now, REMOVED_AT_ONCE):
+            scope = await app_scope(self._store, AppId(app_id), "system")
+            await self._recordings.expire(scope, recording_id)
+
+
+def _due(standing: store.Standing, now: datetime) -> StopReason | None:
+    """Why a recording has to end now."""
+    if standing.status is not RecordingStatus.INVOKED and standing.is_session_over:
+        return StopReason(Stop.ALL_PEERS_LEFT)
+    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
+    if empty_since is not None and now - empty_since > EMPTY_FOR:
+        return StopReason(Stop.ALL_PEERS_LEFT)
+    recorded = standing.recorded_ms
+    if standing.capturing_since is not None:
+        recorded += round((now - standing.capturing_since).total_seconds() * 1000)
+    if recorded >= standing.max_seconds * 1000:
+        return StopReason(Stop.API_CALL, SERVER)
+    return None

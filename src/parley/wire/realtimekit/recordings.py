@@ -1,0 +1,368 @@
+"""Recordings (`realtimekit.md` section 10)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from parley.accounts.scope import AppScope
+from parley.base.errors import Invalid
+from parley.base.ids import MeetingId, is_uuid
+from parley.base.paging import Order
+from parley.base.times import iso_ms
+from parley.meetings import service as meetings
+from parley.meetings.configs import (
+    AudioRecording,
+    BucketConfig,
+    LiveStreaming,
+    RecordingConfig,
+    StorageConfig,
+    Uri,
+    VideoRecording,
+    missing_storage_key,
+    shown_form,
+    stored_form,
+)
+from parley.meetings.history import service as history
+from parley.meetings.model import Meeting
+from parley.recordings.model import (
+    SERVER,
+    Caller,
+    FileRole,
+    Recording,
+    RecordingAction,
+    RecordingId,
+    RecordingKind,
+    RecordingStatus,
+    Start,
+    StartReason,
+    StopReason,
+)
+from parley.recordings.settings import RecordingSettings, resolve
+from parley.recordings.store import RecordingFilter
+from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
+from parley.wire.realtimekit.endpoint import AppCall, Routes
+from parley.wire.realtimekit.meetings import MeetingShape
+from parley.wire.realtimekit.meetings import shape_of as meeting_shape
+from parley.wire.realtimekit.reading import Instant, PageQuery, time_range
+
+routes = Routes("Recordings")
+Status = Literal["INVOKED", "RECORDING", "PAUSED", "UPLOADING", "UPLOADED", "ERRORED"]
+Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", max_length=128)]
+MAX_USERS = 100
+DEFAULT_LAYER = "default"
+
+
+class CallerShape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who asked."""
+
+    type: Literal["ORGANIZATION", "USER"]
+    name: str | UnsetType = UNSET
+    user_id: str | UnsetType = msgspec.field(name="user_Id", default=UNSET)
+
+
+class ReasonShape(msgspec.Struct, frozen=True):
+    """Why it was started, or stopped."""
+
+    reason: str
+    caller: CallerShape | UnsetType = UNSET
+
+
+class RecordingShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording."""
+
+    id: Uuid
+    status: Status
+    invoked_time: Timestamp
+    started_time: Timestamp | None
+    stopped_time: Timestamp | None
+    recording_duration: int | UnsetType = UNSET
+    output_file_name: str
+    file_size: int | None
+    download_url: str | None
+    audio_download_url: str | None
+    download_url_expiry: Timestamp | None
+    session_id: str | None
+    storage_config: dict[str, Any] | UnsetType | None = UNSET
+    start_reason: ReasonShape | UnsetType = UNSET
+    stop_reason: ReasonShape | UnsetType = UNSET
+    meeting: MeetingShape | UnsetType = UNSET
+    meeting_id: Uuid | UnsetType = UNSET
+    type: Literal["TRACK"] | UnsetType = UNSET
+    track_download_urls: Sequence[dict[str, Any]] | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    """Of an ERRORED one: why, in plain words."""
+    progress: int | UnsetType = UNSET
+    """Of an UPLOADING one: how far the work has come, 0 to 100."""
+
+
+class RecordingsShape(msgspec.Struct, frozen=True):
+    """A page of recordings."""
+
+    data: Sequence[RecordingShape]
+    paging: Paging
+    success: bool = True
+
+
+class TrackStarted(msgspec.Struct, frozen=True):
+    """The recording that was started."""
+
+    recording: RecordingShape
+
+
+class RtmpOut(msgspec.Struct, frozen=True):
+    """Where the picture is also sent."""
+
+    rtmp_url: Uri | UnsetType = UNSET
+
+
+class Interactive(msgspec.Struct, frozen=True):
+    """Timed metadata (`realtimekit.md` 10.8)."""
+
+    type: Literal["ID3"]
+
+
+class StartBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall be recorded, and how; what is absent is decided by the meeting's `recording_config`."""
+
+    meeting_id: Annotated[str, Meta(min_length=1)]
+    max_seconds: Annotated[float, Meta(ge=60, le=86400)] | UnsetType = UNSET
+    allow_multiple_recordings: bool = False
+    file_name_prefix: Prefix | UnsetType = UNSET
+    video_config: VideoRecording | UnsetType = UNSET
+    audio_config: AudioRecording | UnsetType = UNSET
+    storage_config: StorageConfig | UnsetType | None = UNSET
+    realtimekit_bucket_config: BucketConfig | UnsetType = UNSET
+    dyte_bucket_config: BucketConfig | UnsetType = UNSET
+    live_streaming_config: LiveStreaming | UnsetType = UNSET
+    rtmp_out_config: RtmpOut | UnsetType = UNSET
+    interactive_config: Interactive | UnsetType | None = UNSET
+    url: Uri | UnsetType = UNSET
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of file of a track recording."""
+
+    media_kind: Literal["audio"] = "audio"
+    file_name_prefix: Prefix | UnsetType = UNSET
+
+
+class TrackBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose sound shall be recorded, each in a file of its own."""
+
+    meeting_id: Annotated[str, Meta(min_length=1)]
+    layers: Annotated[dict[str, Layer], Meta(max_length=1)] | UnsetType = UNSET
+    user_ids: Annotated[list[str], Meta(max_length=MAX_USERS)] | UnsetType = UNSET
+    """Participant ids, or the customer's own."""
+
+
+class ActionBody(msgspec.Struct, frozen=True):
+    """What to do."""
+
+    action: Literal["stop", "pause", "resume"]
+
+
+class RecordingQuery(PageQuery, frozen=True, kw_only=True):
+    """Which recordings."""
+
+    meeting_id: str = ""
+    search: str = ""
+    expired: bool | UnsetType = UNSET
+    sort_by: Literal["invokedTime"] = "invokedTime"
+    sort_order: Literal["ASC", "DESC"] = "DESC"
+    start_time: Instant = ""
+    end_time: Instant = ""
+    status: list[Status] = msgspec.field(default_factory=list)
+
+
+# --- shapes -----------------------------------------------------------------------------------
+
+
+def _reason(reason: StartReason | StopReason | None) -> ReasonShape | UnsetType:
+    if reason is None:
+        return UNSET
+    caller = reason.caller
+    return ReasonShape(reason.reason.value, UNSET if caller is None else _caller(caller))
+
+
+def _caller(caller: Caller) -> CallerShape:
+    if caller.user_id is None:
+        return CallerShape(type="ORGANIZATION")
+    return CallerShape(type="USER", name=caller.name or "", user_id=caller.user_id)
+
+
+def _shape(call: AppCall, recording: Recording, *, is_full: bool) -> RecordingShape:
+    """A recording; `is_full` adds storage and reasons."""
+    recordings, now = call.context.recordings, call.scope.now()
+    is_there = (
+        recording.status is RecordingStatus.UPLOADED
+        and recording.expires_at is not None
+        and recording.expires_at > now
+    )
+    storage = recording.config.get("storage_config")
+    is_track = recording.kind is RecordingKind.TRACKS
+    main = FileRole.TRACK if is_track else FileRole.VIDEO
+    return RecordingShape(
+        id=recording.id,
+        status=recording.status.value,
+        invoked_time=iso_ms(recording.invoked_at),
+        started_time=None if recording.started_at is None else iso_ms(recording.started_at),
+        stopped_time=None if recording.stopped_at is None else iso_ms(recording.stopped_at),
+        recording_duration=UNSET if recording.started_at is None else recording.recorded_until(now) // 1000,
+        output_file_name=recording.file_name,
+        file_size=recording.size_bytes,
+        download_url=recordings.download_url(recording, main) if is_there else None,
+        audio_download_url=recordings.download_url(recording, FileRole.AUDIO) if is_there else None,
+        download_url_expiry=(
+            iso_ms(recording.expires_at) if is_there and recording.expires_at is not None else None
+        ),
+        session_id=recording.session_id,
+        storage_config=_storage(storage) if is_full and not is_track else UNSET,
+        start_reason=_reason(recording.start_reason) if is_full and not is_track else UNSET,
+        stop_reason=_reason(recording.stop_reason) if is_full and not is_track else UNSET,
+        meeting_id=recording.meeting_id if is_track else UNSET,
+        type="TRACK" if is_track else UNSET,
+        track_download_urls=recordings.track_urls(recording) if is_track and is_there else UNSET,
+        error=UNSET if recording.error is None else recording.error,
+        progress=recording.progress if recording.status is RecordingStatus.UPLOADING else UNSET,
+    )
+
+
+def _storage(stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if stored is None:
+        return None
+    shown: dict[str, Any] = shown_form({"storage_config": dict(stored)})["storage_config"]
+    return shown
+
+
+# --- what a request decides -------------------------------------------------------------------
+
+_LEVELLED = tuple(RecordingConfig.__struct_fields__)
+
+
+def settings_of(scope: AppScope, meeting: Meeting, body: StartBody) -> RecordingSettings:
+    """The request over the meeting's own settings."""
+    storage = body.storage_config
+    if storage is not UNSET and storage is not None:
+        missing = missing_storage_key(storage)
+        if missing:
+            raise Invalid(f'"storage_config.{missing}" is required', field=f"storage_config.{missing}")
+    given = {name: value for name in _LEVELLED if (value := getattr(body, name)) is not UNSET}
+    request = stored_form(scope.store.vault, RecordingConfig(**given))
+    decided: dict[str, Any] = {
+        "is_interactive": isinstance(body.interactive_config, Interactive),
+        "url": None if body.url is UNSET else body.url,
+    }
+    rtmp = UNSET if body.rtmp_out_config is UNSET else body.rtmp_out_config.rtmp_url
+    if rtmp is not UNSET:
+        decided["rtmp_url"] = rtmp
+    return resolve(meeting.recording_config, request, **decided)
+
+
+async def _meeting(scope: AppScope, meeting_id: str) -> Meeting:
+    if not is_uuid(meeting_id):
+        raise Invalid('"meeting_id" must be a valid GUID', field="meeting_id")
+    return await meetings.get_meeting(scope, MeetingId(meeting_id.lower()))
+
+
+# --- routes -----------------------------------------------------------------------------------
+
+
+@routes.get("{app}/recordings")
+async def list_recordings(call: AppCall, query: RecordingQuery) -> RecordingsShape:
+    """List recordings.
+
+    Newest first. `search` is a meeting's id, or part of its title; times are those of the request to record.
+    """
+    if query.meeting_id and not is_uuid(query.meeting_id):
+        raise Invalid('"meeting_id" must be a valid GUID', field="meeting_id")
+    start, end = time_range(query.start_time, query.end_time)
+    wanted = RecordingFilter(
+        meeting_id=MeetingId(query.meeting_id.lower()) if query.meeting_id else None,
+        search=query.search or None,
+        is_expired=None if query.expired is UNSET else query.expired,
+        statuses=[RecordingStatus(each) for each in query.status],
+        invoked_from=start,
+        invoked_to=end,
+        order=Order(query.sort_order),
+    )
+    page = await call.context.recordings.find(call.scope, wanted, query.page())
+    of_rows = {row.meeting_id for row in page.rows}
+    known = {each: meeting_shape(await meetings.get_meeting(call.scope, each)) for each in of_rows}
+    rows = [
+        msgspec.structs.replace(
+            _shape(call, row, is_full=True),
+            start_reason=UNSET,
+            stop_reason=UNSET,
+            meeting=known[row.meeting_id],
+        )
+        for row in page.rows
+    ]
+    return RecordingsShape(rows, Paging.of(page))
+
+
+@routes.post("{app}/recordings")
+async def start_recording(call: AppCall, body: StartBody) -> One[RecordingShape]:
+    """Start recording a meeting.
+
+    Accepted also while nobody is there; it begins with the first who joins.
+    """
+    meeting = await _meeting(call.scope, body.meeting_id)
+    recording = await call.context.recordings.start(
+        call.scope,
+        meeting,
+        settings_of(call.scope, meeting, body),
+        StartReason(Start.API_CALL, SERVER),
+        allow_multiple=body.allow_multiple_recordings,
+    )
+    return One(_shape(call, recording, is_full=True))
+
+
+@routes.post("{app}/recordings/track")
+async def start_track_recording(call: AppCall, body: TrackBody) -> One[TrackStarted]:
+    """Record the sound of each peer of a running session in a file of its own."""
+    meeting = await _meeting(call.scope, body.meeting_id)
+    session = await history.active_session(call.scope, meeting.id)
+    layers = {DEFAULT_LAYER: Layer()} if body.layers is UNSET or not body.layers else body.layers
+    prefixes = {
+        name: None if each.file_name_prefix is UNSET else each.file_name_prefix
+        for name, each in layers.items()
+    }
+    recording = await call.context.recordings.start(
+        call.scope,
+        meeting,
+        resolve(
+            meeting.recording_config,
+            {},
+            layers=prefixes,
+            user_ids=() if body.user_ids is UNSET else tuple(body.user_ids),
+        ),
+        StartReason(Start.API_CALL, SERVER),
+        kind=RecordingKind.TRACKS,
+        session_id=session.session.id,
+    )
+    return One(TrackStarted(_shape(call, recording, is_full=False)))
+
+
+@routes.get("{app}/recordings/active-recording/{meeting_id}")
+async def get_active_recording(call: AppCall, meeting_id: str) -> One[RecordingShape]:
+    """Get the newest active recording of a meeting."""
+    recording = await call.context.recordings.active(call.scope, MeetingId(meeting_id))
+    return One(_shape(call, recording, is_full=False))
+
+
+@routes.get("{app}/recordings/{recording_id}")
+async def get_recording(call: AppCall, recording_id: str) -> One[RecordingShape]:
+    """Get a recording."""
+    recording = await call.context.recordings.get(call.scope, RecordingId(recording_id))
+    return One(_shape(call, recording, is_full=True))
+
+
+@routes.put("{app}/recordings/{recording_id}")
+async def act_on_recording(call: AppCall, recording_id: str, body: ActionBody) -> One[RecordingShape]:
+    """Stop, pause or resume a recording."""
+    recording = await call.context.recordings.act(
+        call.scope, RecordingId(recording_id), RecordingAction(body.action), SERVER
+    )
+    return One(_shape(call, recording, is_full=True))
