@@ -1,0 +1,133 @@
+"""The sound of a track between two instants."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from numpy.typing import NDArray
+
+from parley.compositor.index import TrackIndex
+from parley.compositor.mjr import MjrFile
+from parley.compositor.plan import Span
+from parley.compositor.rtp import Timed
+
+RATE = 48_000
+"""Samples per second, of everything that is decoded and mixed."""
+Samples = NDArray[np.int16]
+"""Shape (n, 2): left and right."""
+
+_PER_MS = RATE / 1000
+_CODEC_DELAY = 312
+"""Samples by which the encoder looks ahead: what a packet decodes to begins that much earlier than its
+timestamp."""
+_SLACK = 960
+"""A clock that runs a little differently is let drift by 20 ms ..."""
+_SLACK_IN_SILENCE = 120
+"""... but no further than this when nobody can hear the correction."""
+_SILENT = 64
+"""Loudest sample of what is taken for silence."""
+_WARM_UP = 4_800
+"""A decoder that starts in the middle needs a few packets until it is right."""
+_FADE_IN = np.linspace(0, 1, 96, dtype=np.float32)[:, None]
+"""Two milliseconds against the click where sound begins again."""
+
+
+class AudioSource:
+    """One track, played forwards. The file is open from the first `read` until the end of the track."""
+
+    def __init__(self, index: TrackIndex, muted: Sequence[Span] = ()) -> None:
+        self.index = index
+        self._muted = muted
+        self._file: MjrFile | None = None
+        self._packets: Iterator[Timed] | None = None
+        self._next: Timed | None = None
+        self._decoder: AudioCodecContext | None = None
+        self._chunks: deque[tuple[int, Samples]] = deque()
+        """Decoded, in order, with their places."""
+        self._end = 0
+        """Place after the last of them."""
+
+    def _place(self, at_ms: float) -> int:
+        """Places are samples since the beginning of the track."""
+        return round((at_ms - self.index.first_ms) * _PER_MS)
+
+    def is_muted(self, at_ms: float) -> bool:
+        """Whether the plan says so."""
+        return any(start <= at_ms < stop for start, stop in self._muted)
+
+    def read(self, from_ms: float, count: int) -> Samples | None:
+        """So many samples from that instant of the wall clock on; None for silence. Never backwards."""
+        start = self._place(from_ms)
+        if self._packets is None:
+            if start + count < -RATE // 10:
+                return None
+            self._open()
+        self._decode(start, start + count)
+        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) <= start:
+            self._chunks.popleft()
+        if not self._chunks or self._chunks[0][0] >= start + count or self.is_muted(from_ms):
+            return None
+        sound = np.zeros((count, 2), np.int16)
+        for place, chunk in self._chunks:
+            first, last = max(place, start), min(place + len(chunk), start + count)
+            if first < last:
+                sound[first - start : last - start] = chunk[first - place : last - place]
+        return sound
+
+    def close(self) -> None:
+        """Closing again changes nothing."""
+        if self._file is not None:
+            self._file.close()
+        self._file = self._next = self._decoder = None
+
+    def _open(self) -> None:
+        self._file = MjrFile(self.index.path)
+        self._packets = self.index.packets(self._file)
+        self._decoder = _decoder()
+        self._next = next(self._packets, None)
+
+    def _decode(self, start: int, stop: int) -> None:
+        """Decode everything that begins before `stop`, less what ends long before `start`."""
+        assert self._packets is not None
+        while self._next is not None:
+            target = self._place(self._next.at_ms) - _CODEC_DELAY
+            if target >= stop:
+                return
+            if target > start - _WARM_UP and self._next.packet.payload:
+                self._append(self._next.packet.payload, target)
+            self._next = next(self._packets, None)
+        self.close()
+
+    def _append(self, payload: bytes, target: int) -> None:
+        assert self._decoder is not None
+        try:
+            frames = self._decoder.decode(av.Packet(payload))
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            samples = frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
+            off = target - self._end
+            slack = _SLACK if int(np.abs(samples).max(initial=0)) > _SILENT else _SLACK_IN_SILENCE
+            if abs(off) <= slack and self._end:
+                target = self._end
+            elif off > 0:
+                samples = samples.copy()
+                samples[: len(_FADE_IN)] = samples[: len(_FADE_IN)] * _FADE_IN[: len(samples)]
+            else:
+                samples, target = samples[-off:], self._end
+            if len(samples):
+                self._chunks.append((target, samples))
+                self._end = target + len(samples)
+            target = self._end
+
+
+def _decoder() -> AudioCodecContext:
+    decoder = av.CodecContext.create("libopus", "r")
+    assert isinstance(decoder, AudioCodecContext)
+    decoder.sample_rate = RATE
+    decoder.layout = "stereo"
+    return decoder

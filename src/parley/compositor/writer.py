@@ -1,0 +1,188 @@
+"""The outputs: encoded as they come, and renamed into place when they are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from parley.compositor import colours
+from parley.compositor.audio import RATE, Samples
+from parley.compositor.layout import even
+from parley.compositor.plan import AUDIO_OF, AudioCodec, Canvas, Output
+
+_FORMATS = {"mp4": "mp4", "webm": "webm", "mp3": "mp3", "m4a": "ipod"}
+_FORMAT_OPTIONS = {"mp4": {"movflags": "+faststart"}, "m4a": {"movflags": "+faststart"}}
+"""The table of contents first, so that players can begin before they have everything."""
+_VIDEO_ENCODERS = {"h264": "libx264", "vp8": "libvpx", "vp9": "libvpx-vp9"}
+_AUDIO_ENCODERS: dict[AudioCodec, str] = {"aac": "aac", "opus": "libopus", "mp3": "libmp3lame"}
+_BITRATES: dict[AudioCodec, int] = {"aac": 384_000, "opus": 128_000, "mp3": 192_000}
+"""For two channels."""
+_KEY_FRAME_S = 2
+"""Players can only jump to key frames."""
+X264_OPTIONS = {"preset": "superfast", "crf": "24", "tune": "zerolatency"}
+"""Without looking ahead, which takes a fifth of the time: see docs/benchmarks.md."""
+_VPX_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+
+
+class Written(NamedTuple):
+    """A finished file."""
+
+    path: Path
+    size_bytes: int
+    duration_ms: int
+    """As its container says."""
+
+
+class Writer(Protocol):
+    """One output."""
+
+    def video(self, picture: VideoFrame, number: int) -> None:
+        """The next picture; it may be painted on afterwards."""
+
+    def audio(self, sound: Samples) -> None:
+        """The next samples."""
+
+    def finish(self) -> Written:
+        """Write what is left, and give the file its name."""
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+
+def temporary(path: Path) -> Path:
+    """Where an output is written; beside it, so that renaming is all that is left."""
+    return path.with_name(f".{path.name}.part")
+
+
+def settle(part: Path, path: Path) -> None:
+    """Give a whole file its name, when it is on the disk."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def discard(part: Path) -> None:
+    """A file or folder, if there is one."""
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
+
+
+class Encoding:
+    """Pictures and sound into an open container."""
+
+    def __init__(self, container: OutputContainer, output: Output, canvas: Canvas) -> None:
+        self.container = container
+        self._picture = _video_stream(container, output, canvas) if output.video else None
+        self._sound = _audio_stream(container, output)
+        self._mono = output.channels == 1
+        encoder = self._sound.codec_context
+        self._resampler = av.AudioResampler(
+            format=encoder.format,
+            layout=encoder.layout,
+            rate=encoder.rate,
+            frame_size=encoder.frame_size or 960,
+        )
+        self._samples = 0
+
+    def video(self, picture: VideoFrame, number: int) -> None:
+        """See `Writer`."""
+        if self._picture is not None:
+            picture.pts, picture.time_base = number, self._picture.codec_context.time_base
+            self.container.mux(self._picture.encode(picture))
+
+    def audio(self, sound: Samples) -> None:
+        """See `Writer`."""
+        if self._mono:
+            sound = np.rint(sound.mean(axis=1, dtype=np.float32, keepdims=True)).astype(np.int16)
+        frame = AudioFrame.from_ndarray(
+            np.ascontiguousarray(sound).reshape(1, -1),
+            format="s16",
+            layout="mono" if self._mono else "stereo",
+        )
+        frame.sample_rate, frame.pts, frame.time_base = RATE, self._samples, Fraction(1, RATE)
+        self._samples += len(sound)
+        for whole in self._resampler.resample(frame):
+            self.container.mux(self._sound.encode(whole))
+
+    def finish(self) -> None:
+        """Everything the encoders still have."""
+        for whole in self._resampler.resample(None):
+            self.container.mux(self._sound.encode(whole))
+        self.container.mux(self._sound.encode(None))
+        if self._picture is not None:
+            self.container.mux(self._picture.encode(None))
+        self.container.close()
+
+
+class FileWriter:
+    """One file of any kind but HLS."""
+
+    def __init__(self, output: Output, canvas: Canvas) -> None:
+        self._path, self._part = output.path, temporary(output.path)
+        discard(self._part)
+        container = av.open(
+            str(self._part),
+            "w",
+            format=_FORMATS[output.container],
+            options=_FORMAT_OPTIONS.get(output.container, {}),
+        )
+        self._encoding = Encoding(container, output, canvas)
+        self.video, self.audio = self._encoding.video, self._encoding.audio
+
+    def finish(self) -> Written:
+        """See `Writer`."""
+        self._encoding.finish()
+        settle(self._part, self._path)
+        return Written(self._path, self._path.stat().st_size, duration_ms(self._path))
+
+    def abort(self) -> None:
+        """See `Writer`."""
+        discard(self._part)
+
+
+def duration_ms(path: Path) -> int:
+    """As the container says."""
+    with av.open(str(path)) as container:
+        return round((container.duration or 0) / 1000)
+
+
+def _video_stream(container: OutputContainer, output: Output, canvas: Canvas) -> VideoStream:
+    assert output.video is not None
+    stream = container.add_stream(_VIDEO_ENCODERS[output.video], rate=canvas.fps)
+    assert isinstance(stream, VideoStream)
+    encoder = stream.codec_context
+    encoder.width, encoder.height, encoder.pix_fmt = even(canvas.width), even(canvas.height), "yuv420p"
+    encoder.time_base = Fraction(1, canvas.fps)
+    encoder.gop_size = _KEY_FRAME_S * canvas.fps
+    encoder.thread_count = 1  # calls go on beside this
+    encoder.colorspace = encoder.color_primaries = encoder.color_trc = colours.FAMILY
+    encoder.color_range = colours.LIMITED_RANGE
+    if output.video == "h264":
+        rate = str(output.video_bitrate)
+        encoder.options = {**X264_OPTIONS, "maxrate": rate, "bufsize": str(2 * output.video_bitrate)}
+    else:
+        encoder.bit_rate = output.video_bitrate
+        encoder.options = _VPX_OPTIONS
+    return stream
+
+
+def _audio_stream(container: OutputContainer, output: Output) -> AudioStream:
+    codec = AUDIO_OF[output.container]
+    stream = container.add_stream(_AUDIO_ENCODERS[codec], rate=RATE)
+    assert isinstance(stream, AudioStream)
+    stream.layout = "mono" if output.channels == 1 else "stereo"
+    stream.bit_rate = output.audio_bitrate or _BITRATES[codec] * output.channels // 2
+    return stream
