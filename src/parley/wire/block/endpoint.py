@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 import msgspec
 
+from parley.accounts.app_settings import AppSettings
 from parley.accounts.keys import authenticate_key
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
@@ -36,6 +37,7 @@ from parley.people.service import People
 from parley.store.core import Store
 from parley.wire.asgi import Answer, ClientGone, Header, Request
 from parley.wire.block.errors import problems, retry_headers
+from parley.wire.block.origins import origin_headers
 from parley.wire.block.reading import members_of, read_members, read_query
 from parley.wire.block.replies import JSON_API, Reply
 
@@ -206,11 +208,18 @@ async def answer(endpoint: Endpoint, context: Context, request: Request) -> Answ
     except Exception as error:
         return refuse(error, request)
     headers = _headers(reply.headers, request)
+    for call in callers:
+        headers += await _origin_headers(call)
     status = reply.status or endpoint.status
     if reply.body is None:
         return Answer(status, b"", headers)
     body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
     return Answer(status, body, [(b"content-type", reply.media_type.encode()), *headers])
+
+
+async def _origin_headers(call: Call) -> list[Header]:
+    settings = call.context.areas.get(AppSettings)
+    return await origin_headers(settings, call.scope, call.request.header(b"origin"))
 
 
 def refuse(error: Exception, request: Request | None = None) -> Answer:

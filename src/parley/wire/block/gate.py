@@ -8,7 +8,7 @@ from parley.wire.asgi import AsgiApp, Header, Receive, RestApi, Send
 from parley.wire.block.endpoint import Endpoint
 
 _ALLOW: list[Header] = [
-    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-origin", b"*"),  # the first: apps may say otherwise
     (
         b"access-control-allow-headers",
         b"X-Api-Key, X-App-Id, AppId, Authorization, tenant-id, X-Request-ID, X-Channel-Auth, Content-Type,"
@@ -25,7 +25,7 @@ _ALLOW: list[Header] = [
 
 
 class BlockGate:
-    """ASGI: the dialect's paths go to its routes, with answers that any page may read; all others pass."""
+    """ASGI: the dialect's paths go to its routes, with answers that pages may read; all others pass."""
 
     def __init__(self, api: RestApi, endpoints: list[Endpoint], otherwise: AsgiApp) -> None:
         self._api = api
@@ -51,7 +51,10 @@ class BlockGate:
 
             async def marked(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message["headers"], *_ALLOW]}
+                    headers = message["headers"]
+                    # An answer that varies has said already which pages may read it.
+                    more = _ALLOW[1:] if any(name == b"vary" for name, _ in headers) else _ALLOW
+                    message = {**message, "headers": [*headers, *more]}
                 await send(message)
 
             await self._api(scope, receive, marked)

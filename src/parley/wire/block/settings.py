@@ -19,6 +19,8 @@ from parley.conversations.settings import AI, DIGEST, PROMPTS, AiSettings, Diges
 from parley.outgoing.http import NOT_PUBLIC, OutgoingPolicy
 from parley.webhooks.endpoints import Endpoints
 from parley.wire.block.endpoint import BODY_LIMITBYTES, Call, Routes
+from parley.wire.block.origins import SECTION as ORIGINS
+from parley.wire.block.origins import OriginSettings, check_origins
 from parley.wire.block.reading import members_of, read_members
 from parley.wire.block.replies import Reply, one
 
@@ -28,11 +30,12 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     PLAN: PlanSettings,
     IDENTITY: IdentitySettings,
     CHANNELS: ChannelSettings,
+    ORIGINS: OriginSettings,
     DIGEST: DigestSettings,
     PROMPTS: PromptSettings,
     AI: AiSettings,
 }
-FLAT = (IDENTITY, CHANNELS)
+FLAT = (IDENTITY, CHANNELS, ORIGINS)
 """Sections whose members stand by themselves."""
 NAMESPACES_LIMIT, LARGEST_LIMIT, URL_LIMIT = 100, 1_000_000_000, 2_000
 _FIRST_WORD = re.compile(r"[A-Za-z0-9_\-=@.,;]{1,100}", re.ASCII)
@@ -109,6 +112,8 @@ def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str, policy: O
             _check_patterns(found, field)
         elif name == "namespaces":
             _check_namespaces(found, field)
+        elif name == "allowed_origins":
+            check_origins(found, field)
 
 
 def _check_url(url: str, field: str, policy: OutgoingPolicy) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
+from parley.wire.block.api import block_api, endpoints
+from parley.wire.block.gate import BlockGate
 from tests.wire.block.channels.conftest import Rest
 from tests.wire.block.socket.serving import Refused
 
@@ -24,6 +27,7 @@ async def test_everything_has_a_default(rest: Rest) -> None:
         "client_grants": None,
         "default_grants": None,
         "namespaces": {},
+        "allowed_origins": None,
         "digest": {"recency_days": 30, "max_fresh_per_request": 10, "unread_only": True},
         "prompts": {"conversation_summary": None, "conversation_digest": None},
         "ai": {"provider": "extractive", "url": None, "model": None},
@@ -78,6 +82,32 @@ async def test_a_namespace_keeps_what_is_not_decided_about_it(rest: Rest) -> Non
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_app_says_which_pages_may_read_its_answers(rest: Rest) -> None:
+    async def nothing(*_: Any) -> None:
+        raise AssertionError("the path is not the block's")
+
+    gate = BlockGate(block_api(rest.realtime.block.context), endpoints(), nothing)
+    transport = httpx.ASGITransport(app=gate)
+    async with httpx.AsyncClient(transport=transport, base_url="http://block.example") as page:
+
+        async def readable_by(origin: str) -> str | None:
+            headers = {**rest.headers(None), "Origin": origin}
+            answer = await page.get(PATH, headers=headers)
+            assert answer.status_code == 200
+            assert "X-RateLimit-Limit" in answer.headers["access-control-expose-headers"]
+            return answer.headers.get("access-control-allow-origin")
+
+        here, elsewhere = "https://app.example:8443", "https://elsewhere.example"
+        assert await readable_by(elsewhere) == "*"
+        await rest.ask(None, "PUT", PATH, {"allowed_origins": [here]})
+        assert (await readable_by(here), await readable_by(elsewhere)) == (here, None)
+        asked = await page.options(PATH, headers={"Origin": elsewhere})
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "*")
+        await rest.ask(None, "PUT", PATH, {"allowed_origins": [here, "*"]})
+        assert await readable_by(elsewhere) == "*"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -102,6 +132,8 @@ async def test_a_namespace_keeps_what_is_not_decided_about_it(rest: Rest) -> Non
         ({"client_grants": ["a b"]}, "/client_grants/0"),
         ({"default_grants": ["ok", "{user}"]}, "/default_grants/1"),
         ({"namespaces": {"a b": {}}}, "/namespaces"),
+        ({"allowed_origins": ["https://a.example", "https://a.example/path"]}, "/allowed_origins/1"),
+        ({"allowed_origins": ["null"]}, "/allowed_origins/0"),
         ({"namespaces": {"a": {"history": "no"}}}, "/namespaces/history"),
     ],
 )
