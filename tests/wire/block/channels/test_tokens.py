@@ -38,6 +38,24 @@ async def test_a_bare_body_and_none_at_all_are_accepted(rest: Rest) -> None:
     assert made["data"]["attributes"]["channels"] == ["public:*", "chat:*", "notifications:ada", "inbox:ada"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("body", "info"),
+    [
+        ({}, {"name": "Ada L."}),
+        ({"user_info": {"name": "Countess", "age": 36}}, {"name": "Countess", "age": 36}),
+    ],
+)
+async def test_a_users_own_token_has_the_name_of_the_user_token(
+    rest: Rest, body: dict[str, object], info: dict[str, object]
+) -> None:
+    token = rest.user_token("ada", name="Ada L.")
+    headers = {"X-Api-Key": rest.realtime.keys.publishable, "Authorization": f"Bearer {token}"}
+    made = await rest.http.post(PATH, json=body, headers=headers)
+    claims = rest.realtime.block.sockets.tokens.verify(made.json()["data"]["attributes"]["token"])
+    assert claims.info == info
+
+
 async def test_grants_may_be_narrow(rest: Rest) -> None:
     asked = [{"pattern": "chat:*", "ops": ["subscribe", "history"]}, {"pattern": "other:*"}]
     made = await rest.ask("ada", "POST", PATH, {"channels": asked}, status=201)

@@ -57,7 +57,9 @@ async def create_token(call: Call, body: TokenBody) -> Reply:
         asked = [each if isinstance(each, Grant) else Grant(each, ALL) for each in body.channels]
     if len(msgspec.json.encode(body.user_info)) > USER_INFO_LIMIT_BYTES:
         raise TooLarge(f"user_info has at most {USER_INFO_LIMIT_BYTES >> 10} KiB.")
-    token, claims = await _issue(call, body.user_id, asked, body.ttl, body.user_info)
+    token, claims = await _issue(
+        call, body.user_id, asked, body.ttl, _own_name(call, body.user_id) | body.user_info
+    )
     return one(
         "connection_tokens",
         f"ct_{claims.jti}",
@@ -75,8 +77,8 @@ async def create_token(call: Call, body: TokenBody) -> Reply:
 async def create_websocket_token(call: Call, body: WebsocketTokenBody) -> Reply:
     """Create a token for a user's sockets, for one channel or the default ones."""
     asked = None if body.channel is None else [Grant(body.channel)]
-    info = {"name": call.user.name} if call.user is not None and call.user.name else {}
-    token, claims = await _issue(call, body.user_id, asked, int(DEFAULT_TTL.total_seconds()), info)
+    ttl_s = int(DEFAULT_TTL.total_seconds())
+    token, claims = await _issue(call, body.user_id, asked, ttl_s, _own_name(call, body.user_id))
     members = {
         "token": token,
         "expiresAt": _instant(claims.exp),
@@ -85,6 +87,12 @@ async def create_websocket_token(call: Call, body: WebsocketTokenBody) -> Reply:
     }
     resource = {"id": f"ct_{claims.jti}", "type": "websocket_tokens", "attributes": members}
     return flat({"data": {**resource, **members}})
+
+
+def _own_name(call: Call, named: str | None) -> dict[str, Any]:
+    """What others are shown of a user who asks for a token of their own."""
+    user = call.user
+    return {"name": user.name} if user is not None and user.name and named in (None, user.id) else {}
 
 
 async def _issue(
