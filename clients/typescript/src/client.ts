@@ -10,7 +10,10 @@ export interface ClientOptions {
   apiKey: string;
   /** Checked by the server against the key. */
   appId?: string;
-  /** The user token that says who acts over REST; a function is asked before each request. */
+  /**
+   * The user token that says who acts: over REST, where a function is asked before each request, and for a
+   * connection that was given no token of its own.
+   */
   userToken?: string | (() => string | Promise<string>);
 }
 
@@ -20,8 +23,9 @@ export interface Client {
   readonly realtime: Realtime;
 }
 
-/** Make a client; nothing is connected or asked yet. */
+/** Make a client; nothing is connected or asked yet. Throws a `TypeError` when the address is none. */
 export function createClient({ url, apiKey, appId, userToken }: ClientOptions): Client {
+  if (!/^https?:\/\//.test(url)) throw new TypeError('The url of a server begins with https:// or http://');
   const base = new URL(url).href.replace(/\/+$/, '');
   const user = () => (typeof userToken === 'function' ? userToken() : userToken);
   const restWith = (bearer: () => string | undefined | Promise<string | undefined>) =>
@@ -30,6 +34,7 @@ export function createClient({ url, apiKey, appId, userToken }: ClientOptions): 
     realtime: new Realtime({
       socketUrl: `${base.replace(/^http/, 'ws')}/v1/realtime/ws?v=1`,
       apiKey,
+      userToken,
       tokens: restWith(user),
       rest: (token) => restWith(() => token() ?? user()),
     }),

@@ -21,6 +21,7 @@ export interface ErrorDetails {
  * | `unsubscribed` | given up because of `channel.unsubscribe()` |
  * | `queue_full` | too many messages wait for a connection |
  * | `timeout` | no answer in time |
+ * | `unsupported` | calls need a browser |
  */
 export class ParleyError extends Error {
   readonly code: string;

@@ -177,6 +177,7 @@ export class Connection extends Bus<ConnectionEvents> {
       (error: unknown) => {
         if (dial !== this.#dial) return;
         if (this.#credentials.canRefresh) this.emit('error', asError(error));
+        else if (error instanceof ParleyError) this.#refusal = error;
         this.#after(4401, 'there is no token', { ...adviceFor(4401), atOnce: false });
       },
     );
@@ -282,7 +283,8 @@ export class Connection extends Bus<ConnectionEvents> {
     const isStuck = advice.newToken === true && !this.#credentials.canRefresh;
     if (!advice.again || !autoReconnect || isStuck || this.#attempt >= maxReconnectAttempts) {
       const error =
-        this.#refusal ?? new ParleyError(isStuck ? 'invalid_token' : 'connection_failed', `${why}.`);
+        this.#refusal ??
+        new ParleyError(isStuck ? 'invalid_token' : 'connection_failed', `There is no connection: ${why}.`);
       this.#stop(error, code, wasConnected, isStuck);
       return;
     }

@@ -12,7 +12,10 @@ export interface ConnectionOptions {
 
 /** What `realtime.connect` takes. */
 export interface ConnectOptions {
-  /** A connection token, or a user token (which opens the default channels). */
+  /**
+   * A connection token, or a user token (which opens the default channels). Without this and `refreshToken` it is the
+   * client's user token.
+   */
   token?: string;
   /**
    * Gives a new token: asked when `token` is absent, when the server says that the token expires, and before

@@ -17,6 +17,8 @@ import type { Wiring } from './wiring.ts';
 export interface RealtimeSetup {
   socketUrl: string;
   apiKey: string;
+  /** Connects where no other token is given. */
+  userToken: string | (() => string | Promise<string>) | undefined;
   /** Asks with the connection token where there is one. */
   rest: (token: () => string | undefined) => RealtimeRest;
   /** Asks with the user token. */
@@ -32,12 +34,14 @@ export class Realtime {
   readonly #connection: Connection;
   readonly #channels: Channels;
   readonly #tokens: RealtimeRest;
+  readonly #userToken: RealtimeSetup['userToken'];
   readonly #wiring: Wiring;
   readonly #online = (): void => this.#connection.hurry();
 
   /** @internal */
   constructor(setup: RealtimeSetup) {
     this.#tokens = setup.tokens;
+    this.#userToken = setup.userToken;
     this.#connection = new Connection(setup.socketUrl, setup.apiKey, {
       places: () => this.#channels.places(),
       welcomed: (frame) => {
@@ -90,11 +94,15 @@ export class Realtime {
     authEndpoint,
     authHeaders,
     options = {},
-  }: ConnectOptions): Promise<Welcome> {
+  }: ConnectOptions = {}): Promise<Welcome> {
     this.#wiring.authorizer =
       authEndpoint === undefined ? undefined : new Authorizer(authEndpoint, authHeaders);
     watchNetwork('addEventListener', this.#online);
-    return quietly(this.#connection.open(new Credentials(token, refreshToken), options));
+    const credentials =
+      token === undefined && refreshToken === undefined
+        ? credentialsOf(this.#userToken)
+        : new Credentials(token, refreshToken);
+    return quietly(this.#connection.open(credentials, options));
   }
 
   /** Say goodbye. Messages that wait are refused; channels stay subscribed to for the next `connect`. */
@@ -132,6 +140,12 @@ export class Realtime {
   off<K extends keyof ConnectionEvents>(event: K, listener?: Listener<ConnectionEvents[K]>): void {
     this.#connection.off(event, listener);
   }
+}
+
+function credentialsOf(userToken: RealtimeSetup['userToken']): Credentials {
+  return typeof userToken === 'function'
+    ? new Credentials(undefined, userToken)
+    : new Credentials(userToken, undefined);
 }
 
 /** A promise that nobody needs to wait for: what goes wrong is an `error` event as well. */

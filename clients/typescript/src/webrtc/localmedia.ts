@@ -1,5 +1,12 @@
 import type { JoinOptions, MediaKind } from './types.ts';
 
+/** The browser's devices; rejects as the browser does where it hides them. */
+function devices(): MediaDevices {
+  if (navigator.mediaDevices !== undefined) return navigator.mediaDevices;
+  const why = 'Browsers give microphone, camera and screen to pages of https:// and of localhost only.';
+  throw new DOMException(why, 'NotSupportedError');
+}
+
 /** This client's microphone, camera and screen. */
 export class LocalMedia {
   /** Microphone and camera. */
@@ -16,7 +23,7 @@ export class LocalMedia {
   async open(): Promise<void> {
     const { audio, video } = this.#wanted;
     if (!audio && !video) return;
-    const opened = await navigator.mediaDevices.getUserMedia({ audio, video });
+    const opened = await devices().getUserMedia({ audio, video });
     for (const track of opened.getTracks()) this.stream.addTrack(track);
   }
 
@@ -40,7 +47,7 @@ export class LocalMedia {
     }
     if (!isOn) return undefined;
     const wanted = this.#wanted[kind] || true;
-    const opened = await navigator.mediaDevices.getUserMedia({ [kind]: wanted });
+    const opened = await devices().getUserMedia({ [kind]: wanted });
     const track = opened.getTracks()[0];
     if (track !== undefined) this.stream.addTrack(track);
     return track;
@@ -48,7 +55,7 @@ export class LocalMedia {
 
   /** Ask the user for a screen. */
   async openScreen(): Promise<MediaStream> {
-    this.screen = await navigator.mediaDevices.getDisplayMedia({ video: true, audio: true });
+    this.screen = await devices().getDisplayMedia({ video: true, audio: true });
     return this.screen;
   }
 

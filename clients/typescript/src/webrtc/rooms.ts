@@ -23,6 +23,9 @@ export class Rooms {
   async join(options: JoinOptions): Promise<Room> {
     const { room_id, token, user_data = {} } = options;
     if (this.#rooms.has(room_id)) throw new ParleyError('already_connected', 'This client is in the room.');
+    if (typeof RTCPeerConnection === 'undefined') {
+      throw new ParleyError('unsupported', 'Calls need WebRTC, which browsers have and this place has not.');
+    }
     const media = new LocalMedia(options);
     await media.open();
     const signalling = this.#signalling;

@@ -1,5 +1,6 @@
+import { createClient } from 'parley-js';
 import { describe, expect, test } from 'vitest';
-import { connected, newClient, next, record, userToken, wired, world } from '../support/world.ts';
+import { connected, keep, newClient, next, record, userToken, wired, world } from '../support/world.ts';
 
 describe('connecting', () => {
   test('says who is connected', async () => {
@@ -17,6 +18,24 @@ describe('connecting', () => {
       ['connected', welcome],
       ['disconnected', 'disconnect() was called.'],
     ]);
+  });
+
+  test.each([
+    ['the user token', userToken('ada')],
+    ['a function that gives one', async () => userToken('ada')],
+  ])('without a token takes %s of the client', async (_, token) => {
+    const { url, publishableKey: apiKey } = world;
+    const { realtime } = keep(createClient({ url, apiKey, userToken: token }));
+    expect(await realtime.connect()).toMatchObject({ user_id: 'ada' });
+  });
+
+  test('without any token is refused', async () => {
+    const { url, publishableKey: apiKey } = world;
+    const opening = createClient({ url, apiKey }).realtime.connect();
+    await expect(opening).rejects.toMatchObject({
+      code: 'invalid_token',
+      message: expect.stringMatching(/^There is no token/),
+    });
   });
 
   test('is refused a second time', async () => {

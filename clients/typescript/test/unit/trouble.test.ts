@@ -178,3 +178,13 @@ test('a resume that cannot replay says so, and goes on from where the server is'
     { session_id: 's_1', resume_token: 'rt_1', channels: { 'chat:1': { epoch: 'e', offset: 6 } } },
   ]);
 });
+
+test.each(['localhost:7800', 'ws://localhost:7800', ''])('%j is no address of a server', (url) => {
+  expect(() => createClient({ url, apiKey: 'pk_test_x' })).toThrow(TypeError);
+});
+
+test('a call outside of a browser is refused in words', async () => {
+  const { realtime } = createClient({ url: 'http://localhost:7800', apiKey: 'pk_test_x' });
+  const joining = realtime.webrtc.join({ room_id: 'room_1' });
+  await expect(joining).rejects.toMatchObject({ code: 'unsupported' });
+});
