@@ -17,6 +17,7 @@ from parley.wire.realtimekit.api import endpoints
 from parley.wire.realtimekit.endpoint import KIT
 from parley.wire.realtimekit.openapi import document
 from tests.waiting import until
+from tests.wire.realtimekit.deliveries import logged
 from tests.wire.realtimekit.presets import PRESET
 from tests.wire.realtimekit.serving import Api
 
@@ -139,6 +140,10 @@ async def test_every_answer_is_as_its_file_says(api: Api, clock):
     await told("webhook-events", "GET", "/webhooks/all")
     await told("webhook-changed", "PATCH", webhook_path, json={"enabled": False})
     await told("webhook-replaced", "PUT", webhook_path, json=hook)
+    delivery = await logged(api.scope, webhook["data"]["id"])
+    await told("webhook-deliveries", "GET", f"{webhook_path}/deliveries")
+    await told("webhook-delivery", "GET", f"{webhook_path}/deliveries/{delivery.id}")
+    await told("webhook-delivery-replayed", "POST", f"{webhook_path}/deliveries/{delivery.id}/replay")
     await told("webhook-deleted", "DELETE", webhook_path)
 
     await told("wrong-request", "POST", "/presets", json={"name": "x"})

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from parley.wire.realtimekit.api import endpoints
 from parley.wire.realtimekit.openapi import document
+from tests.wire.realtimekit.deliveries import logged
 from tests.wire.realtimekit.presets import PRESET
 from tests.wire.realtimekit.serving import Api
 
@@ -79,6 +80,7 @@ class TestServed:
         peer = await api.join(meeting, person)
         session = (await api.ask("GET", "/sessions", status=200))["data"]["sessions"][0]["id"]
         preset = (await api.ask("POST", "/presets", status=201, json=PRESET | {"name": "P"}))["data"]["id"]
+        webhook = (await api.ask("POST", "/webhooks", status=201, json=HOOK))["data"]["id"]
         known = {
             "account_id": api.scope.organization_id,
             "app_id": api.scope.app_id,
@@ -87,7 +89,8 @@ class TestServed:
             "session_id": session,
             "preset_id": preset,
             "peer_id": peer.id,
-            "webhook_id": (await api.ask("POST", "/webhooks", status=201, json=HOOK))["data"]["id"],
+            "webhook_id": webhook,
+            "delivery_id": (await logged(api.scope, webhook)).id,
         }
         told = await asyncio.to_thread(_ask_everything, api, known)
         undone = [endpoint.run.__name__ for endpoint in endpoints() if not told[endpoint.run.__name__, True]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import cloudflare
@@ -16,16 +15,15 @@ from parley.accounts import service as accounts
 from parley.accounts.model import CredentialKind, Right
 from parley.accounts.scope import AppScope, Scope
 from parley.base.clock import ManualClock
-from parley.base.ids import DeliveryId, WebhookId, new_uuid
+from parley.base.ids import new_uuid
 from parley.meetings.tokens import ParticipantTokens
-from parley.webhooks.model import Delivery
 from parley.webhooks.signing import Signer, new_private_key
-from parley.webhooks.store import add_deliveries
 from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit import webhooks
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES
+from tests.wire.realtimekit.deliveries import logged
 from tests.wire.realtimekit.serving import recordings_of
 
 UNKNOWN = "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55"
@@ -315,24 +313,6 @@ async def test_the_key_is_published_without_a_credential(
     assert found.status_code == 200
     assert found.headers["content-type"].startswith("application/json")
     assert found.json() == {"success": True, "data": {"publicKey": signer.public_key_pem}, "message": ""}
-
-
-async def logged(scope: AppScope, webhook_id: str, *, minutes: int = 0) -> Delivery:
-    """A delivery that waits, as old as that."""
-    now = scope.now() - timedelta(minutes=minutes)
-    delivery = Delivery(
-        id=DeliveryId(new_uuid()),
-        app_id=scope.app_id,
-        webhook_id=WebhookId(webhook_id),
-        event="meeting.started",
-        order_key="session",
-        body='{"event":"meeting.started"}',
-        created_at=now,
-        due_at=now,
-    )
-    async with scope.change() as change:
-        await add_deliveries(change, [delivery])
-    return delivery
 
 
 async def test_deliveries_are_listed_newest_first_and_shown_with_their_attempts(

@@ -1,9 +1,12 @@
-"""Webhooks over REST (`realtimekit.md` 14.1; routes 39 to 44, `webhooks/all`) and the published key."""
+"""Webhooks over REST (`realtimekit.md` 14.1; routes 39 to 44, `webhooks/all`) and the published key.
+
+The log of deliveries is Parley's own addition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,18 +14,31 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
-from parley.base.errors import Invalid
-from parley.base.ids import WebhookId
+from parley.accounts.scope import AppScope
+from parley.base.errors import Invalid, NotFound
+from parley.base.ids import DeliveryId, WebhookId
 from parley.base.text import storable
 from parley.base.times import iso_ms
 from parley.webhooks import service
-from parley.webhooks.model import Webhook, WebhookEdit, WebhookInput
+from parley.webhooks.model import Attempt, Delivery, Webhook, WebhookEdit, WebhookInput
 from parley.webhooks.signing import Signer
-from parley.wire.realtimekit.answers import One, Timestamp, Uuid
+from parley.wire.realtimekit.answers import Many, One, Timestamp, Uuid, many
 from parley.wire.realtimekit.endpoint import AppCall, Routes
+from parley.wire.realtimekit.reading import PageQuery
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES, EventName
 
-routes = Routes("Webhooks")
+Logged = tuple[Delivery, list[Attempt]]
+
+
+async def _load_logged(scope: AppScope, path: Mapping[str, str]) -> Logged:
+    webhook = await service.get_webhook(scope, WebhookId(path["webhook_id"]))
+    found = await service.get_delivery(scope, DeliveryId(path["delivery_id"]))
+    if found[0].webhook_id != webhook.id:
+        raise NotFound(f"No webhook delivery found with id {path['delivery_id']}")
+    return found
+
+
+routes = Routes("Webhooks", loads={"logged": _load_logged})
 KEY_PATH = "/.well-known/webhooks.json"
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -66,6 +82,39 @@ class WebhookShape(msgspec.Struct, frozen=True):
     events: Sequence[str]
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class DeliveryShape(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on its way to a webhook."""
+
+    id: Uuid
+    """`rtk-uuid` of the requests."""
+    event: str
+    status: Literal["PENDING", "DELIVERED", "FAILED", "DROPPED"]
+    attempt_count: int
+    last_error: str | None
+    created_at: Timestamp
+    next_attempt_at: Timestamp | None
+    finished_at: Timestamp | None
+
+
+class AttemptShape(msgspec.Struct, frozen=True):
+    """One request."""
+
+    number: int
+    response_status: int | None
+    """HTTP status; null when there was no answer."""
+    error: str | None
+    duration_ms: int
+    created_at: Timestamp
+
+
+class DeliveryDetails(DeliveryShape, frozen=True, kw_only=True):
+    """The same with all its requests."""
+
+    body: str
+    """As it is signed and sent."""
+    attempts: Sequence[AttemptShape]
 
 
 @routes.get("{app}/webhooks")
@@ -116,6 +165,37 @@ async def delete_webhook(call: AppCall, webhook_id: str) -> One[WebhookShape]:
     return One(_shape(await service.delete_webhook(call.scope, _id(webhook_id))))
 
 
+@routes.get("{app}/webhooks/{webhook_id}/deliveries")
+async def list_deliveries(call: AppCall, webhook_id: str, query: PageQuery) -> Many[DeliveryShape]:
+    """List what was sent to a webhook, or is to be sent.
+
+    Newest first, a month back.
+    """
+    page = await service.list_deliveries(call.scope, _id(webhook_id), query.page())
+    return many(page, lambda delivery: DeliveryShape(**_delivery_fields(delivery)))
+
+
+@routes.get("{app}/webhooks/{webhook_id}/deliveries/{delivery_id}")
+async def get_delivery(call: AppCall, logged: Logged) -> One[DeliveryDetails]:
+    """Get a delivery with its body and every request."""
+    delivery, attempts = logged
+    made = [
+        AttemptShape(one.number, one.status, one.error, one.duration_ms, iso_ms(one.created_at))
+        for one in attempts
+    ]
+    return One(DeliveryDetails(**_delivery_fields(delivery), body=delivery.body, attempts=made))
+
+
+@routes.post("{app}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay", status=201)
+async def replay_delivery(call: AppCall, logged: Logged) -> One[DeliveryShape]:
+    """Send the same body again, as a new delivery.
+
+    A webhook that is switched off gets nothing (400).
+    """
+    again = await service.replay_delivery(call.scope, logged[0].id)
+    return One(DeliveryShape(**_delivery_fields(again)))
+
+
 def key_handler(signer: Signer) -> HTTPRouteHandler:
     """`GET /.well-known/webhooks.json`, at the root of the origin and without a credential.
 
@@ -145,6 +225,19 @@ def _shape(webhook: Webhook) -> WebhookShape:
         iso_ms(webhook.created_at),
         iso_ms(webhook.updated_at),
     )
+
+
+def _delivery_fields(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "status": delivery.state.value,
+        "attempt_count": delivery.attempts,
+        "last_error": delivery.last_error,
+        "created_at": iso_ms(delivery.created_at),
+        "next_attempt_at": None if delivery.due_at is None else iso_ms(delivery.due_at),
+        "finished_at": None if delivery.finished_at is None else iso_ms(delivery.finished_at),
+    }
 
 
 def _input(body: WebhookBody) -> WebhookInput:
