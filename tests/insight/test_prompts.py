@@ -84,6 +84,12 @@ def test_no_previous_summary_is_an_empty_block() -> None:
     assert previous_block(None) == previous_block(EMPTY) == "<previous_summary>\n</previous_summary>"
 
 
+def test_conversations_of_one_role_stand_together() -> None:
+    roles = {"a": "owner", "b": "", "c": "guest", "d": "owner", "e": ""}
+    block = summaries_block([DigestEntry(conversation_id=id_, role=role) for id_, role in roles.items()])
+    assert [one["id"] for one in lines_of(block, "summaries")] == ["a", "d", "b", "e", "c"]
+
+
 def test_many_conversations_share_the_room() -> None:
     entries = [
         DigestEntry(

@@ -174,9 +174,13 @@ def messages_block(messages: Sequence[Message], limit: int = MAX_MATERIAL_CHARS)
 
 
 def summaries_block(entries: Sequence[DigestEntry], limit: int = MAX_MATERIAL_CHARS) -> str:
-    """Conversations of a digest as data; the more there are, the less of each."""
+    """Conversations of a digest as data, grouped by role; the more there are, the less of each."""
     share = max(200, limit // max(1, len(entries)))
-    return _block("summaries", [_entry_line(entry, share) for entry in entries])
+    by_role: dict[str, list[DigestEntry]] = {}
+    for entry in entries:
+        by_role.setdefault(entry.role, []).append(entry)
+    lines = [_entry_line(entry, share) for some in by_role.values() for entry in some]
+    return _block("summaries", lines)
 
 
 def _entry_line(entry: DigestEntry, share: int) -> str:

@@ -88,7 +88,13 @@ class Digests:
         self._tasks = tasks
 
     async def chosen(
-        self, scope: AppScope, caller: Caller, contexts: Sequence[str], prompt_id: str | None = None
+        self,
+        scope: AppScope,
+        caller: Caller,
+        contexts: Sequence[str],
+        prompt_id: str | None = None,
+        *,
+        role: str | None = None,
     ) -> ChosenDigest:
         """The summaries of these conversations, in their order; those the caller does not see are left out.
 
@@ -97,19 +103,22 @@ class Digests:
         """
         if len(contexts) > CHOSEN_LIMIT:
             raise Invalid(f"At most {CHOSEN_LIMIT} conversations.", field="context_unique_ids")
-        wanted: dict[str, Conversation] = {}
+        wanted: dict[str, Seen] = {}
         for context in contexts:
             try:
-                found = (await self._threads.seen(scope, caller, context)).conversation
+                found = await self._threads.seen(scope, caller, context)
             except NotFound:
                 continue
-            wanted.setdefault(found.id, found)
+            wanted.setdefault(found.conversation.id, found)
         free = asyncio.Semaphore(AT_ONCE)
         problems: list[str] = []
 
-        async def one(conversation: Conversation) -> tuple[str, ChosenItem]:
+        async def one(seen: Seen) -> tuple[str, ChosenItem]:
             async with free:
-                return conversation.id, await self._item(scope, caller, conversation, prompt_id, problems)
+                item = await self._item(
+                    scope, caller, seen.conversation, prompt_id, seen.role or role, problems
+                )
+            return item.conversation_id, item
 
         items = dict(await _all([one(each) for each in wanted.values()]))
         return chosen_digest(list(wanted), items, problems[0] if problems else None)
@@ -120,11 +129,12 @@ class Digests:
         caller: Caller,
         conversation: Conversation,
         prompt_id: str | None,
+        role: str | None,
         problems: list[str],
     ) -> ChosenItem:
         try:
             async with asyncio.timeout(TOTAL_S):
-                made = await self._summaries.summary(scope, caller, conversation.id, prompt_id)
+                made = await self._summaries.summary(scope, caller, conversation.id, prompt_id, role=role)
         except (Unavailable, TooMany) as failed:
             problems.append(failed.message)
             return ChosenItem(conversation_id=conversation.id, status="failed")
@@ -251,6 +261,7 @@ class Digests:
         role: str | None,
     ) -> DigestMaterial:
         ids = [one.conversation.id for one in selected]
+        roles = await marks.roles(scope, user_id, ids)
         oldest = await marks.oldest_unread(scope, user_id, ids)
         last = await messages.last_of(scope, ids, scope.now())
         urgent = await self._tasks.urgent(scope, user_id, ids) if self._tasks else frozenset()
@@ -263,7 +274,7 @@ class Digests:
                 DigestEntry(
                     conversation_id=one.id,
                     title=one.name or one.reference or "",
-                    role=seen.role or role or "",
+                    role=roles.get(one.id) or role or "",
                     summary=summary if summary is not None and summary.overall_summary else None,
                     unread=seen.unread_count,
                     oldest_unread_at=oldest.get(one.id),

@@ -16,6 +16,7 @@ from parley.insight.ports import (
     AlreadyRegistered,
     Capabilities,
     Completion,
+    DigestMaterial,
     EngineUnavailable,
     Prompt,
     SummaryMaterial,
@@ -428,6 +429,24 @@ async def test_a_conversation_without_messages_keeps_no_digest_waiting(block: Bl
     found = await digest(block)
     assert (found["conversations_found"], found["meta"]["cache_status"]) == (2, "fresh")
     assert (await digest(block))["meta"]["cache_status"] == "cached"
+
+
+async def test_prompts_know_the_role_of_the_user(block: Block, say: Say, talk: Talk, scribe: Scribe):
+    ben = block.person("ben").id
+    body = {"user": {"role_name": "agent"}}
+    await block.ask(None, "POST", f"/users/{ben}/register", body, status=201)
+    plain, special = await talk("ada", "ben"), await talk("ada", "ben", roles={"ben": "owner"})
+    for context in (plain, special):
+        await say("ada", context, "Hello")
+    await block.ask(None, "GET", f"/users/{ben}/conversations/summary")
+    material = scribe.prompts[-1].material
+    assert isinstance(material, DigestMaterial)
+    roles = {one.conversation_id: one.role for one in material.entries}
+    assert roles == {plain: "agent", special: "owner"}
+    others = await talk("ada", "ben", roles={"ben": "guest"})
+    await say("ada", others, "Hello")
+    await block.ask("ben", "POST", "/conversations/digest", {"context_unique_ids": [others]})
+    assert "role: guest" in scribe.prompts[-1].text
 
 
 async def test_an_empty_digest_asks_nobody(block: Block, scribe: Scribe):

@@ -15,7 +15,7 @@ from parley.conversations.summaries.model import Digested, Summarised
 from parley.conversations.summaries.service import Summaries
 from parley.insight.digest import ChosenItem
 from parley.insight.model import EMPTY, ConversationSummary, stats
-from parley.wire.block.callers import caller_of, path_text
+from parley.wire.block.callers import path_text
 from parley.wire.block.conversations.resources import asker
 from parley.wire.block.endpoint import Call, Routes
 from parley.wire.block.replies import Reply, Resource, one
@@ -68,7 +68,10 @@ async def make_summary(call: Call, context: str, body: SummaryBody) -> Reply:
 async def digest_chosen(call: Call, body: ChosenBody) -> Reply:
     """Summaries of chosen conversations, in their order; those the caller does not see are left out."""
     chosen = body.context_unique_ids if body.context_unique_ids is not None else body.conversation_ids
-    found = await call.service(Digests).chosen(call.scope, caller_of(call), chosen or [], body.prompt_id)
+    who = asker(call)
+    found = await call.service(Digests).chosen(
+        call.scope, who.caller, chosen or [], body.prompt_id, role=who.role
+    )
     attributes: dict[str, Any] = {
         "summaries": [_chosen(item) for item in found.items],
         "conversations_found": found.conversations_found,
