@@ -56,7 +56,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> PostgresTemplate:
-    """Clones of a migrated PostgreSQL database."""
+    """Migrated PostgreSQL databases to borrow."""
     return PostgresTemplate(postgres)
 
 
@@ -74,9 +74,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield files.clone(tmp_path)
         return
     template: PostgresTemplate = request.getfixturevalue("postgres_template")
-    name = template.clone()
+    name = template.borrow()
     yield template.server.url(name)
-    template.server.drop_database(name)
+    template.give_back(name)
 
 
 @pytest_asyncio.fixture

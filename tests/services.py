@@ -234,6 +234,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
+            "autovacuum": "off",
             "shared_buffers": "32MB",
             "max_connections": "60",
         }

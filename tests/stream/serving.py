@@ -15,6 +15,7 @@ from websockets.frames import Close, Frame, Opcode
 from parley.stream.endpoint import Limits
 from parley.stream.sockets import Rejection, Route, Socket, UpgradeRequest
 from parley.stream.websocket import WebSocketProtocol, websocket_protocol
+from tests.http import shut_down
 
 App = Callable[..., Any]
 WAIT_S = 30.0
@@ -49,7 +50,7 @@ async def serving(
     app: App = hello,
     **settings: Any,
 ) -> AsyncIterator[Served]:
-    """Serve on a free port until the block ends, then shut down as uvicorn does."""
+    """Serve on a free port until the block ends, then shut down."""
     protocol = websocket_protocol(routes, limits=limits, trusted_proxies=trusted_proxies)
     config = uvicorn.Config(
         app,
@@ -70,7 +71,7 @@ async def serving(
     try:
         yield Served(server, protocol)
     finally:
-        await asyncio.wait_for(server.shutdown(), WAIT_S)
+        await shut_down(server)
 
 
 class Recorder:

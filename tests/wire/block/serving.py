@@ -53,6 +53,7 @@ from parley.wire.block.channels.tokens import SocketAddress
 from parley.wire.block.conversations.file_content import PREFIX, FileContent
 from parley.wire.block.endpoint import Context
 from parley.wire.block.webhooks.events import EVENT_NAMES
+from tests.http import NO_AUTHORITIES
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
 TOKEN_S = 86_400
@@ -224,7 +225,7 @@ async def serving_block(store: Store, scope: AppScope, *, rate_limits: bool = Fa
             serving(
                 ByPrefix({PREFIX: FileContent(context.areas[MessageFiles])}, block_api(context))
             ) as origin,
-            httpx.AsyncClient(base_url=origin, timeout=WAIT_S) as http,
+            httpx.AsyncClient(base_url=origin, timeout=WAIT_S, verify=NO_AUTHORITIES) as http,
         ):
             yield Block(origin, scope.app(keys.app.id), keys, parts, context, http, published)
     finally:

@@ -17,6 +17,7 @@ from parley.base.times import to_ms
 from parley.channels.realtime.grants import Grant
 from parley.store.core import Store
 from parley.wire.block.api import block_api
+from tests.http import NO_AUTHORITIES
 from tests.wire.block.socket.serving import Realtime, serving_realtime
 from tests.wire.realtimekit.serving import WAIT_S, serving
 
@@ -108,6 +109,6 @@ async def rest(realtime: Realtime) -> AsyncIterator[Rest]:
     """Its REST."""
     async with (
         serving(block_api(realtime.block.context)) as origin,
-        httpx.AsyncClient(base_url=origin, timeout=WAIT_S) as http,
+        httpx.AsyncClient(base_url=origin, timeout=WAIT_S, verify=NO_AUTHORITIES) as http,
     ):
         yield Rest(realtime, http)

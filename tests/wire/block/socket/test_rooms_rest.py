@@ -21,6 +21,7 @@ from parley.store.blobs import Blobs
 from parley.wire.asgi import ByPrefix
 from parley.wire.block.api import block_api
 from parley.wire.block.rooms.recordings import PREFIX, RecordingContent
+from tests.http import NO_AUTHORITIES
 from tests.wire.block.socket.serving import Realtime, Refused
 from tests.wire.realtimekit.serving import serving
 
@@ -70,7 +71,7 @@ async def rest(realtime: Realtime) -> AsyncIterator[Rest]:
     content = RecordingContent(context.areas[Recordings])
     async with (
         serving(ByPrefix({PREFIX: content}, block_api(context))) as origin,
-        httpx.AsyncClient(base_url=origin, timeout=30) as http,
+        httpx.AsyncClient(base_url=origin, timeout=30, verify=NO_AUTHORITIES) as http,
     ):
         yield Rest(realtime, http)
 
