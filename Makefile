@@ -28,7 +28,7 @@ check: ## Before each commit: format, lint, types, import directions, fast tests
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_imports.py
-	$(BIN)/pytest -q -n 2 -m "$(UNIT)"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "$(UNIT)"
 
 format: ## Put the Python code into its standard form
 	$(BIN)/ruff check --fix

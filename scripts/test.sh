@@ -10,6 +10,7 @@ set -u
 PATH=$PWD/$VENV/bin:$PATH
 PARLEY_CHROMIUM=$(scripts/find_chromium.sh) || exit 1
 export PATH PARLEY_CHROMIUM
+unset PYTHONDONTWRITEBYTECODE # many tests start the server as a process: compile it once
 
 MEDIA='browser or media'
 reports=$(mktemp -d)
@@ -29,7 +30,7 @@ stage types mypy
 stage web-types npm --prefix web run --silent check
 stage client-types npm --prefix clients/typescript run --silent check
 stage docs scripts/docs.sh
-stage unit-tests pytest -q -n 2 -m "not ($MEDIA)" --junitxml="$reports/unit.xml"
+stage unit-tests pytest -q -n 2 --dist worksteal -m "not ($MEDIA)" --junitxml="$reports/unit.xml"
 stage media-tests python -m tests.netns pytest -q -m "$MEDIA" --reruns 1 --junitxml="$reports/media.xml"
 
 if [ -n "$failed" ]; then
