@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -35,9 +36,20 @@ def _url_printed_by(server: subprocess.Popen[str]) -> str:
     raise AssertionError(f"`parley serve` printed no URL:\n{''.join(seen)}")
 
 
+def _app_keys(data: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Keys of the Real Time Block, made beside the running server."""
+    command = ["parley", "keys", "create", "--dialect", "block", "--json", "--data", str(data)]
+    made = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, timeout=START_TIMEOUT_S, check=True
+    )
+    keys = json.loads(made.stdout)
+    return {"PARLEY_APP_KEY": keys["publishable_key"], "PARLEY_APP_SECRET": keys["secret_key"]}
+
+
 @pytest.fixture(scope="session")
 def example_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Environment of an example: a running server as PARLEY_URL, PARLEY_ACCOUNT_ID and PARLEY_TOKEN."""
+    """Environment of an example: a running server as PARLEY_URL, PARLEY_ACCOUNT_ID and PARLEY_TOKEN, and the
+    keys of an app as PARLEY_APP_KEY and PARLEY_APP_SECRET."""
     account, token = secrets.token_hex(16), secrets.token_urlsafe(32)
     programs = str(Path(sys.executable).parent)
     environment = {
@@ -72,6 +84,7 @@ def example_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
                 "PARLEY_URL": url,
                 "PARLEY_ACCOUNT_ID": account,
                 "PARLEY_TOKEN": token,
+                **_app_keys(folder, environment),
             }
         finally:
             server.terminate()
