@@ -234,6 +234,10 @@ class Messages:
         """A page of the caller's deleted messages, of a server's call of everybody's."""
         return await store.trash(scope, page, scope.now(), caller.viewer)
 
+    async def last_of(self, scope: AppScope, conversation_ids: Sequence[str]) -> dict[str, Message]:
+        """The newest message of each conversation that has one."""
+        return await store.last_of(scope, conversation_ids, scope.now())
+
     async def actions(self, scope: AppScope, messages: Sequence[Message]) -> dict[str, list[Action]]:
         """The actions of each message that has some."""
         return await actions_store.of_messages(scope, [one.id for one in messages])

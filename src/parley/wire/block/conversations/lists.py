@@ -9,7 +9,7 @@ import msgspec
 from parley.base.paging import Page
 from parley.conversations import views
 from parley.conversations.groups.service import Groups
-from parley.conversations.messages import queries
+from parley.conversations.messages.service import Messages
 from parley.conversations.threads.model import Seen
 from parley.conversations.threads.service import Threads
 from parley.conversations.threads.unread import UnreadSummary, unread_summary
@@ -138,7 +138,7 @@ async def _entries(call: Call, page: Page[Seen]) -> list[dict[str, Any]]:
     """Each with what clients read beside the attributes (18.14)."""
     ids = [seen.conversation.id for seen in page.rows]
     members = await call.service(Threads).members(call.scope, ids)
-    last = await queries.last_messages(call.scope, ids)
+    last = await call.service(Messages).last_of(call.scope, ids)
     entries = []
     for seen in page.rows:
         conversation = seen.conversation

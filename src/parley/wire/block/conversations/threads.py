@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from parley.base.errors import NotFound, Unauthenticated
 from parley.conversations import views
-from parley.conversations.messages import queries
 from parley.conversations.messages.model import NewMessage, Short
 from parley.conversations.messages.service import Messages
 from parley.conversations.reading.service import Opened, Reading
@@ -257,7 +256,7 @@ async def _change(call: Call, context: str, wanted: ConversationChange) -> Reply
 async def _reply(call: Call, who: Asker, conversation: Conversation) -> Reply:
     members = await call.service(Threads).members(call.scope, [conversation.id])
     seen = await call.service(Threads).seen(call.scope, who.caller, conversation.id)
-    last = await queries.last_messages(call.scope, [conversation.id])
+    last = await call.service(Messages).last_of(call.scope, [conversation.id])
     participants = members.get(conversation.id, [])
     attributes = views.conversation(
         conversation,
