@@ -30,6 +30,12 @@ async def status(scope: AppScope, user_id: str = "ada") -> Presence:
     return (await Availabilities().get(scope, user_id)).status
 
 
+async def opened(activity: UserActivity, scope: AppScope) -> None:
+    """Ada opens a socket, and that is written down."""
+    activity.socket_opened(scope.app_id, "ada")
+    await activity.welcome()
+
+
 async def test_whoever_was_never_seen_is_offline(app_scope: AppScope) -> None:
     found = await Availabilities().get(app_scope, "ada")
     assert (found.status, found.last_seen_at) == ("offline", None)
@@ -64,7 +70,7 @@ async def test_requests_keep_a_user_online(app_scope: AppScope, clock: ManualClo
 
 async def test_an_open_socket_keeps_a_user_online(app_scope: AppScope, clock: ManualClock) -> None:
     activity = UserActivity(app_scope.store)
-    await activity.socket_opened(app_scope.app_id, "ada")
+    await opened(activity, app_scope)
     for _ in range(3):
         clock.advance(MINUTES - 1)
         await activity.flush()
@@ -78,7 +84,7 @@ async def test_an_open_socket_keeps_a_user_online(app_scope: AppScope, clock: Ma
 async def test_two_sockets_are_open_until_both_are_closed(app_scope: AppScope, clock: ManualClock) -> None:
     activity = UserActivity(app_scope.store)
     for _ in range(2):
-        await activity.socket_opened(app_scope.app_id, "ada")
+        await opened(activity, app_scope)
     activity.socket_closed(app_scope.app_id, "ada")
     clock.advance(MINUTES)
     await activity.flush()
@@ -101,10 +107,10 @@ async def test_whoever_went_offline_stays_so_whatever_they_ask(
 async def test_a_new_socket_ends_being_offline_but_not_being_busy(app_scope: AppScope) -> None:
     activity = UserActivity(app_scope.store)
     await Availabilities().go_offline(app_scope, "ada")
-    await activity.socket_opened(app_scope.app_id, "ada")
+    await opened(activity, app_scope)
     assert await status(app_scope) == "online"
     await Availabilities().go_online(app_scope, "ada", "busy")
-    await activity.socket_opened(app_scope.app_id, "ada")
+    await opened(activity, app_scope)
     assert await status(app_scope) == "busy"
 
 
@@ -122,7 +128,7 @@ async def test_a_socket_of_somebody_offline_is_mirrored_once(app_scope: AppScope
     mirror = Mirror()
     activity = UserActivity(app_scope.store, mirror)
     for _ in range(2):
-        await activity.socket_opened(app_scope.app_id, "ada")
+        await opened(activity, app_scope)
     assert mirror.told == [("ada", "online", None)]
 
 
