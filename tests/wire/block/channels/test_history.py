@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from parley.accounts.keys import create_keys
+from parley.accounts.model import Environment
+from parley.accounts.scope import Scope
 from parley.base.clock import ManualClock
 from parley.channels.realtime import signatures
 from parley.channels.realtime.grants import Op
 from parley.channels.realtime.model import new_publication_id
+from tests.accounts.tenants import add_app
 from tests.wire.block.channels.conftest import Rest
 from tests.wire.block.socket.serving import until_turned
 
@@ -186,6 +190,28 @@ async def test_a_connection_token_opens_its_own_grants_only(rest: Rest) -> None:
     assert found == (401, "unauthorized_channel")
     blind = rest.connected("ada", "private:*", ops=frozenset({Op.SUBSCRIBE}))
     assert (await rest.refused(None, "GET", path, headers=blind))[0] == 401
+
+
+@SQLITE
+async def test_nothing_of_another_app_is_of_use(rest: Rest, scope: Scope) -> None:
+    """Not its channels, cursors, connection tokens, user tokens or sockets."""
+    theirs = await add_app(scope, "Theirs")
+    keys = await create_keys(theirs, theirs.app_id, Environment.LIVE)
+    ids = await ten(rest)
+    server, visitor = {"X-Api-Key": keys.secret}, {"X-Api-Key": keys.publishable}
+    for path in (PATH, f"{PATH}?before={ids[5]}", f"{PATH}/{ids[5]}/read"):
+        assert await rest.refused(None, "GET", path, headers=server) == (404, "channel_not_found")
+    body = {"channel": "chat:room", "data": {"text": "theirs"}}
+    await rest.ask(None, "POST", "/v1/realtime/publish", body, status=202, headers=server)
+    found = await rest.ask(None, "GET", PATH, headers=server)
+    assert [one["attributes"]["data"]["text"] for one in found["data"]] == ["theirs"]
+    for cursor in (f"before={ids[5]}", f"after={ids[0]}", f"after={ids[9]}"):
+        assert await rest.refused(None, "GET", f"{PATH}?{cursor}", headers=server) == (404, "not_found")
+    for token in (rest.connected("ada", "chat:*")["Authorization"], rest.headers("ada")["Authorization"]):
+        refused = await rest.refused(None, "GET", PATH, headers={**visitor, "Authorization": token})
+        assert refused == (401, "invalid_token")
+    found = await rest.ask(None, "GET", "/v1/realtime/messages/search?query=5", headers=server)
+    assert found["data"] == []
 
 
 async def test_the_authorization_of_a_socket_opens_guarded_channels(rest: Rest) -> None:

@@ -147,6 +147,19 @@ async def test_what_is_no_json_object_is_a_bad_request(rest: Rest, raw: bytes) -
     assert (found.status_code, found.json()["errors"][0]["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_megabyte_is_refused(rest: Rest) -> None:
+    text = "x" * (1 << 20)
+    assert await rest.refused(None, "POST", PATH, {"channel": "a", "data": text}) == (
+        413,
+        "payload_too_large",
+    )
+    messages = [{"channel": "a", "data": text}]
+    assert await rest.refused(None, "POST", BATCH, {"messages": messages}) == (422, "validation_error")
+    messages = [{"channel": "a", "data": text}] * 4
+    assert await rest.refused(None, "POST", BATCH, {"messages": messages}) == (413, "payload_too_large")
+
+
 async def test_the_rate_is_told_and_then_held(rest: Rest, clock: ManualClock) -> None:
     await rest.plan(messages_per_second=2)
     answers = [await rest.raw(None, "POST", PATH, json={"channel": "chat:room"}) for _ in range(3)]
