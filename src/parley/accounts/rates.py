@@ -75,10 +75,12 @@ class MessageRates:
         tokens = min(capacity, tokens + (now - since) * capacity)
         if tokens < count:
             self._buckets[app_id] = (tokens, now)
+            never = f", so never {count} at once" if count > capacity else ""
             raise TooMany(
-                f"This app sends at most {rate} messages per second.",
+                f"This app sends at most {rate} messages per second{never}.",
                 retry_after_s=(count - tokens) / capacity,
                 limit=rate,
+                remaining=int(tokens),
                 full_at_s=self._at_s((capacity - tokens) / capacity),
             )
         if len(self._buckets) >= _REMEMBERED and app_id not in self._buckets:

@@ -104,12 +104,20 @@ class TooMany(ParleyError):
     code = "too_many_requests"
 
     def __init__(
-        self, message: str, *, retry_after_s: float, limit: int | None = None, full_at_s: float | None = None
+        self,
+        message: str,
+        *,
+        retry_after_s: float,
+        limit: int | None = None,
+        remaining: int = 0,
+        full_at_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.limit = limit
         """How much is allowed in the limit's own unit of time, if that can be told."""
+        self.remaining = remaining
+        """How much of it is left, if more than that was asked for at once."""
         self.full_at_s = full_at_s
         """When all of it is allowed again; seconds since 1970."""
 

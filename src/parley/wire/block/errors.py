@@ -168,7 +168,7 @@ def retry_headers(error: Exception) -> Mapping[str, str]:
     if isinstance(error, TooMany):
         headers = {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
         if error.limit is not None and error.full_at_s is not None:
-            headers |= rate_headers(error.limit, 0, error.full_at_s)
+            headers |= rate_headers(error.limit, error.remaining, error.full_at_s)
         return headers
     if isinstance(error, ParleyError) and error.retry.again:
         return {"retry-after": str(max(1, math.ceil(error.retry.after_s)))}
