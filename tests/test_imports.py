@@ -77,6 +77,7 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 """The modules of a domain that other domains may import; never its `store`."""
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
+    "compositor": frozenset({"plan"}),  # what it is to make
     "accounts": frozenset(
         {"app_settings", "keys", "plans", "rates", "user_tokens"}
     ),  # its services, one file each

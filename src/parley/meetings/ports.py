@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,6 +89,8 @@ class Publisher:
     custom_participant_id: str
     name: str
     picture: str | None
+    colours: Mapping[str, str]
+    """What their preset wants of a picture: background, tile, text, brand, text_on_brand."""
     sender: SendTransport | None
     streams: Sequence[Stream]
 

@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -267,8 +268,13 @@ def _is_meant(recording: Recording, person: Publisher) -> bool:
     return not chosen or person.participant_id in chosen or person.custom_participant_id in chosen
 
 
-def _label(person: Publisher) -> dict[str, str | None]:
-    return {"peer_id": person.peer_id, "name": person.name, "picture": person.picture}
+def _label(person: Publisher) -> dict[str, Any]:
+    return {
+        "peer_id": person.peer_id,
+        "name": person.name,
+        "picture": person.picture,
+        "colours": dict(person.colours),
+    }
 
 
 _SOURCES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
@@ -9,6 +10,7 @@ from typing import Any, NewType
 import msgspec
 
 from parley.base.ids import AppId, MeetingId, PeerId, SessionId
+from parley.base.paging import Order
 
 RecordingId = NewType("RecordingId", str)
 TrackId = NewType("TrackId", str)
@@ -95,6 +97,8 @@ class FileRole(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     TRACK = "track"
+    ARCHIVE = "archive"
+    """All tracks together."""
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -204,3 +208,16 @@ class Moment(msgspec.Struct, frozen=True):
     kind: MomentKind
     payload: dict[str, Any]
     at: datetime
+
+
+class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which recordings; absent conditions do not count."""
+
+    meeting_id: MeetingId | None = None
+    search: str | None = None
+    """A whole meeting id, or a part of a meeting's title."""
+    is_expired: bool | None = None
+    statuses: Sequence[RecordingStatus] = ()
+    invoked_from: datetime | None = None
+    invoked_to: datetime | None = None
+    order: Order = Order.DESC

@@ -7,7 +7,7 @@ announced and what is enqueued. Whoever runs the meeting reads the rows and capt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from parley.recordings.model import (
     MomentKind,
     Recording,
     RecordingAction,
+    RecordingFilter,
     RecordingId,
     RecordingKind,
     RecordingStatus,
@@ -38,7 +39,8 @@ from parley.recordings.model import (
 )
 from parley.recordings.naming import composite_name, track_name
 from parley.recordings.settings import RecordingSettings
-from parley.recordings.store import RecordingFilter
+from parley.store.blobs import Blob
+from parley.store.core import Store
 
 FILES = "/files/recordings"
 FINISH_QUEUE = "recordings.finish"
@@ -48,14 +50,16 @@ FINISH_QUEUE = "recordings.finish"
 class Recordings:
     """The recordings of all apps."""
 
-    def __init__(self, links: SignedLinks, *, public_url: str, keep: timedelta) -> None:
+    def __init__(self, base: Store, links: SignedLinks, *, public_url: str, keep: timedelta) -> None:
         """Prepare.
 
         Args:
+            base: where recordings and their files are.
             links: signs the links to download files.
             public_url: where people reach this server, without a slash at the end.
             keep: how long files stay in Parley's own bucket (`realtimekit.md` section 15).
         """
+        self._store = base
         self._links = links
         self._public_url = public_url
         self.keep = keep
@@ -303,6 +307,25 @@ class Recordings:
                 url = f"{self._public_url}{path}?{self._links.query('GET', path, expires)}"
                 layers.setdefault(file.layer, {})[file.name] = {"download_url": url}
         return [{"layer_name": name, "download_urls": urls} for name, urls in layers.items()]
+
+    async def open(self, recording_id: str, which: str, query: Mapping[str, str]) -> tuple[StoredFile, Blob]:
+        """A file and its content, for the holder of a link.
+
+        Args:
+            recording_id: of the link.
+            which: role of the file, or its place among the files.
+            query: of the link.
+
+        Raises:
+            NotAllowed: the link is wrong or its time is over.
+            NotFound: there is no such file any more.
+        """
+        self._links.check("GET", f"{FILES}/{recording_id}/{which}", query, self._store.clock.now())
+        recording = await store.by_link(self._store.database, recording_id)
+        for number, file in enumerate(() if recording is None else recording.files):
+            if which in (file.role.value, str(number)) and file.blob_key is not None:
+                return file, await self._store.blobs.get(file.blob_key)
+        raise NotFound("There is no such file.")
 
     async def _announce(self, change: Change, recording: Recording) -> None:
         labels = await store.labels(change, recording.meeting_id, recording.session_id)

@@ -20,6 +20,7 @@ from parley.recordings.model import (
     Moment,
     MomentKind,
     Recording,
+    RecordingFilter,
     RecordingId,
     RecordingStatus,
     Track,
@@ -41,19 +42,6 @@ _FIXED = {"id", "app_id", "meeting_id", "kind", "config", "start_reason", "invok
 _ACTIVE = or_(*(r.status == status.value for status in sorted(ACTIVE)))
 
 # --- recordings -------------------------------------------------------------------------------
-
-
-class RecordingFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which recordings; absent conditions do not count."""
-
-    meeting_id: MeetingId | None = None
-    search: str | None = None
-    """A whole meeting id, or a part of a meeting's title."""
-    is_expired: bool | None = None
-    statuses: Sequence[RecordingStatus] = ()
-    invoked_from: datetime | None = None
-    invoked_to: datetime | None = None
-    order: Order = Order.DESC
 
 
 _INSERT = insert_row(tables.recordings)

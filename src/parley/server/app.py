@@ -41,6 +41,7 @@ from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.recordings.capture import Captures
 from parley.recordings.events import RecordingStatusChanged
+from parley.recordings.finishing import Finisher
 from parley.recordings.service import Recordings
 from parley.recordings.sweeping import Sweeper
 from parley.rooms.events import RoomEnded
@@ -225,11 +226,18 @@ class Parley:
             ice=ice,
         )
         recordings = self.recordings = Recordings(
-            signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
+            store, signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
         )
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures.observe)
         sweeper = Sweeper(store, recordings)
+        Finisher(
+            store,
+            recordings,
+            captures=settings.captures,
+            work=settings.folder / "finishing",
+            http=block_http,
+        ).register()
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         files = ChatFiles(store, signed_links, max_bytes=settings.chat_file_mb * 1_000_000)

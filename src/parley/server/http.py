@@ -12,6 +12,7 @@ from parley import __version__
 from parley.channels.files import ChatFiles
 from parley.media.turn import IceOptions
 from parley.server.demo_chat import DemoChat
+from parley.server.head import HeadAsGet
 from parley.server.room_visits import RoomVisits
 from parley.web.context import WebContext
 from parley.web.pages import web_router
@@ -28,6 +29,9 @@ from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
+from parley.wire.realtimekit.client.recordings import recording_router
+from parley.wire.realtimekit.downloads import PREFIX as DOWNLOADS_PREFIX
+from parley.wire.realtimekit.downloads import Downloads
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.errors import refuse_http
 from parley.wire.realtimekit.limits import WindowLimiter
@@ -68,7 +72,9 @@ def build_asgi(
         limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
         accepts_key_header=settings.api_key_header,
     )
-    client = ClientHttpContext(auth=auth, files=files, ice=ice, public_url=parley.public_url)
+    client = ClientHttpContext(
+        auth=auth, files=files, recordings=parley.recordings, ice=ice, public_url=parley.public_url
+    )
     pages = WebContext(
         public_url=parley.public_url,
         version=__version__,
@@ -85,6 +91,7 @@ def build_asgi(
             reference_router(prefix=settings.api_prefix),
             key_handler(parley.signer),
             client_router(client),
+            recording_router(client),
             web_router(pages),
             telemetry_router(),
         ],
@@ -92,10 +99,11 @@ def build_asgi(
         logging_config=None,  # it would replace the handlers that the server has configured
         exception_handlers={HTTPException: refuse_http, Exception: _unexpected},
     )
-    others = BlockGate(block_api(parley.block.context), block_endpoints(), ClientCors(app))
+    others = BlockGate(block_api(parley.block.context), block_endpoints(), ClientCors(HeadAsGet(app)))
     apart: dict[str, AsgiApp] = {
         API_PREFIX: realtimekit_api(api),
         FILES_PREFIX: FileContent(parley.block.conversations.files),
+        DOWNLOADS_PREFIX: Downloads(parley.recordings),
         RECORDINGS_PREFIX: RecordingContent(parley.block.rooms.recordings),
     }
     return StripPrefix(ByPrefix(apart, otherwise=others), settings.api_prefix)

@@ -133,9 +133,9 @@ async def serving(app: Any) -> AsyncIterator[str]:
         await shut_down(server)
 
 
-def recordings_of() -> Recordings:
+def recordings_of(store: Store) -> Recordings:
     """Recordings whose links nobody follows."""
-    return Recordings(SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
+    return Recordings(store, SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
 
 
 @contextlib.asynccontextmanager
@@ -148,7 +148,7 @@ async def serving_api(
     placement = Placement(bus, "here")
     registry = MeetingRegistry(store, MediaPool({}), tokens, placement)
     live = RoutedMeetings(registry, bus)
-    recordings = recordings_of()
+    recordings = recordings_of(store)
     context = RealtimeKitContext(store, tokens, live, recordings, limiter, accepts_key_header)
     pages = Litestar(
         [reference_router()], openapi_config=None, exception_handlers={HTTPException: refuse_http}

@@ -45,7 +45,7 @@ def signer() -> Signer:
 async def transport(app_scope: AppScope, signer: Signer) -> httpx.ASGITransport:
     """The webhook routes as an application."""
     tokens = await ParticipantTokens.of_store(app_scope.store)
-    context = RealtimeKitContext(app_scope.store, tokens, NoLiveMeetings(), recordings_of())
+    context = RealtimeKitContext(app_scope.store, tokens, NoLiveMeetings(), recordings_of(app_scope.store))
 
     pages = Litestar([webhooks.key_handler(signer)], openapi_config=None)
     app = ByPrefix({API_PREFIX: realtimekit_api(context, [webhooks.routes])}, otherwise=pages)

@@ -52,17 +52,33 @@ async def require_may_send_files(scope: AppScope, admitted: Admission) -> None:
     Raises:
         NotAllowed: says which.
     """
+    permissions = await _permissions_inside(scope, admitted, "sending files")
+    require(_may_send_files(permissions), "send files")
+
+
+async def require_may_record(scope: AppScope, admitted: Admission) -> None:
+    """Refuse whoever is not in the meeting, or may not record it.
+
+    Raises:
+        NotAllowed: says which.
+    """
+    permissions = await _permissions_inside(scope, admitted, "recording")
+    require(permissions.can_record, "record this meeting")
+
+
+async def _permissions_inside(scope: AppScope, admitted: Admission, doing: str) -> Permissions:
+    """What somebody inside may do: what the preset says, with the changes of this session."""
     session = await store.live_session(scope, admitted.meeting.id)
     participant_id = admitted.participant.id
     if session is None or not any(
         peer.participant_id == participant_id for peer in await store.open_peers(scope, session.id)
     ):
-        raise NotAllowed("Join the meeting before sending files.")
+        raise NotAllowed(f"Join the meeting before {doing}.")
     permissions = admitted.preset.permissions
     for role in await store.roles(scope, session.id):
         if role.participant_id == participant_id and role.permission_changes:
             permissions = patched(permissions, role.permission_changes)
-    require(_may_send_files(permissions), "send files")
+    return permissions
 
 
 def _may_send_files(permissions: Permissions) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -159,7 +159,8 @@ class LiveMeeting:
             self.recordings[recording_id] = status
         elif self.recordings.pop(recording_id, None) is None:
             return  # it was stopped before: what is made of it now concerns nobody here
-        self.tell(RecordingChanged(recording_id, status))
+        if status != "INVOKED":  # who asked for it knows, and nothing is recorded yet
+            self.tell(RecordingChanged(recording_id, status))
 
     @property
     def is_deserted(self) -> bool:
@@ -367,6 +368,7 @@ def _publisher(peer: LivePeer) -> Publisher:
         custom_participant_id=peer.participant.custom_participant_id,
         name=peer.name,
         picture=peer.participant.picture,
+        colours=_colours(peer.preset.ui),
         sender=peer.media.sender,
         streams=[
             Stream(producer.id, producer.mid, producer.kind, producer.is_screen_share)
@@ -374,6 +376,17 @@ def _publisher(peer: LivePeer) -> Publisher:
             if not producer.is_paused and not producer.is_muted_by_host
         ],
     )
+
+
+def _colours(ui: Mapping[str, Any]) -> dict[str, str]:
+    colors = ui.get("design_tokens", {}).get("colors", {})
+    return {
+        "background": colors.get("background", {}).get("1000", ""),
+        "tile": colors.get("video_bg", ""),
+        "text": colors.get("text", ""),
+        "brand": colors.get("brand", {}).get("500", ""),
+        "text_on_brand": colors.get("text_on_brand", ""),
+    }
 
 
 def _sees_only_stage(peer: LivePeer) -> bool:

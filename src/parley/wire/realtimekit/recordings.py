@@ -32,6 +32,7 @@ from parley.recordings.model import (
     FileRole,
     Recording,
     RecordingAction,
+    RecordingFilter,
     RecordingId,
     RecordingKind,
     RecordingStatus,
@@ -40,7 +41,6 @@ from parley.recordings.model import (
     StopReason,
 )
 from parley.recordings.settings import RecordingSettings, resolve
-from parley.recordings.store import RecordingFilter
 from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
 from parley.wire.realtimekit.meetings import MeetingShape
@@ -202,7 +202,7 @@ def _shape(call: AppCall, recording: Recording, *, is_full: bool) -> RecordingSh
     )
     storage = recording.config.get("storage_config")
     is_track = recording.kind is RecordingKind.TRACKS
-    main = FileRole.TRACK if is_track else FileRole.VIDEO
+    main = FileRole.ARCHIVE if is_track else FileRole.VIDEO
     return RecordingShape(
         id=recording.id,
         status=recording.status.value,

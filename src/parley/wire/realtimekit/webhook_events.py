@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from parley.meetings.events import (
     PeerEventBase,
     SessionEvent,
 )
+from parley.recordings.events import RecordingStatusChanged
 from parley.webhooks.ports import AppLabel
 
 EventName = Literal[
@@ -80,11 +82,49 @@ def _peer(happened: PeerEventBase, app: AppLabel) -> Body:
     return {"meeting": _meeting(happened, app), "participant": _participant(happened)}
 
 
+def _recording(happened: RecordingStatusChanged, app: AppLabel) -> Body:
+    def iso(at: datetime | None) -> str | None:
+        return None if at is None else iso_ms(at)
+
+    recording: Body = {
+        "id": happened.recording_id,
+        "recordingId": happened.recording_id,
+        "status": happened.status.value,
+        "meetingId": happened.meeting_id,
+        "organizationId": app.id,
+        "roomUUID": happened.session_id,
+        "startedTime": iso(happened.started_at),
+        "stoppedTime": iso(happened.stopped_at),
+        "recordingDuration": happened.recorded_ms // 1000,
+        "fileSize": None if happened.size_bytes is None else str(happened.size_bytes),
+        "outputFileName": happened.file_name,
+        "downloadUrl": happened.download_url,
+        "audioDownloadUrl": happened.audio_download_url,
+        "downloadUrlExpiry": iso(happened.download_url_expiry),
+        "invokedTime": iso(happened.invoked_at),
+    }
+    if happened.stop_reason is not None:
+        recording["stopReason"] = happened.stop_reason
+    meeting: Body = {
+        "id": happened.meeting_id,
+        "sessionId": happened.session_id,
+        "title": happened.meeting_title,
+        "roomName": happened.meeting_id,
+        "status": "LIVE",
+        "createdAt": iso(happened.session_created_at),
+        "startedAt": iso(happened.session_started_at),
+        "endedAt": iso(happened.session_ended_at),
+        "organizedBy": {"id": app.id, "name": app.name},
+    }
+    return {"recording": recording, "meeting": meeting}
+
+
 _TOLD: dict[type[Event], tuple[str, Callable[[Any, AppLabel], Body]]] = {
     MeetingStarted: ("meeting.started", _started),
     MeetingEnded: ("meeting.ended", _ended),
     ParticipantJoined: ("meeting.participantJoined", _peer),
     ParticipantLeft: ("meeting.participantLeft", _peer),
+    RecordingStatusChanged: ("recording.statusUpdate", _recording),
 }
 
 

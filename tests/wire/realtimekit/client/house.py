@@ -42,6 +42,7 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from tests.store.databases import running
 from tests.stream.serving import Served, serving
 from tests.wire.realtimekit.client.peer import Peer
+from tests.wire.realtimekit.serving import recordings_of
 
 CHAT_FILE_BYTES = 1_000_000
 """Largest chat file of the server under test."""
@@ -220,7 +221,13 @@ async def house_on(
     bus = bus or own_bus
     house = House(store, app, tokens, bus, rate_limits, pool or MediaPool({}))
     ice = IceOptions(urls=("turn:turn.example.org:3478",), secret="shared")
-    context = ClientHttpContext(auth=house.auth, files=house.files, ice=ice, public_url="http://localhost:1")
+    context = ClientHttpContext(
+        auth=house.auth,
+        files=house.files,
+        recordings=recordings_of(house.store),
+        ice=ice,
+        public_url="http://localhost:1",
+    )
     asgi = ClientCors(Litestar([client_router(context)], openapi_config=None))
     async with running(store):
         await house.placement.start()

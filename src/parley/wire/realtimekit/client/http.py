@@ -31,7 +31,13 @@ from parley.base.ids import FileId
 from parley.base.times import to_ms
 from parley.channels.files import INLINE_TYPES, ChatFiles
 from parley.media.turn import IceOptions, ice_servers
-from parley.meetings.live.admission import Admission, admission, require_may_send_files, require_open
+from parley.meetings.live.admission import (
+    Admission,
+    admission,
+    require_may_send_files,
+    require_open,
+)
+from parley.recordings.service import Recordings
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 
 log = structlog.get_logger(__name__)
@@ -54,18 +60,21 @@ class ClientHttpContext:
 
     auth: ParticipantAuth
     files: ChatFiles
+    recordings: Recordings
     ice: IceOptions
     public_url: str
     """Where browsers reach this server, without a slash at the end."""
 
 
-def _json(body: Any, status: int = 200) -> Response[bytes]:
+def answer(body: Any, status: int = 200) -> Response[bytes]:
+    """A body as JSON."""
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
 
 
-def _refused(_: Request[Any, Any, Any], error: ParleyError) -> Response[bytes]:
+def refused(_: Request[Any, Any, Any], error: ParleyError) -> Response[bytes]:
+    """What is raised, as clients know it."""
     status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-    return _json({"success": False, "error": {"code": status, "message": error.message}}, status)
+    return answer({"success": False, "error": {"code": status, "message": error.message}}, status)
 
 
 def _base_uri(host: str) -> str:
@@ -73,7 +82,7 @@ def _base_uri(host: str) -> str:
     return host.removeprefix("api.")
 
 
-class _Handlers:
+class Callers:
     """The routes, with what they share."""
 
     def __init__(self, context: ClientHttpContext) -> None:
@@ -113,23 +122,23 @@ class _Handlers:
 
 def client_router(context: ClientHttpContext) -> Router:
     """The routes, to be mounted at the root."""
-    handlers = _Handlers(context)
+    handlers = Callers(context)
 
     @get("/v2/internals/participant-details")
     async def participant_details(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return _json({"success": True, "data": await handlers.details(request)})
+        return answer({"success": True, "data": await handlers.details(request)})
 
     @get("/iceservers")
     async def ice(request: Request[Any, Any, Any]) -> Response[bytes]:
         claims, scope = await context.auth.of_header(request.headers)
         servers = ice_servers(context.ice, claims.participant_id, scope.now())
-        return _json({"success": True, "iceServers": servers})
+        return answer({"success": True, "iceServers": servers})
 
     @post("/v2/meetings/chat-upload", status_code=200)
     async def chat_upload(request: Request[Any, Any, Any]) -> Response[bytes]:
         scope, admitted = await handlers.caller(request)
         await require_may_send_files(scope, admitted)
-        body = await _body(request)
+        body = await read_body(request)
         name = body.get("filename")
         if not isinstance(name, str):
             raise Invalid('"filename" is required', field="filename")
@@ -137,7 +146,7 @@ def client_router(context: ClientHttpContext) -> Router:
             scope, admitted.meeting.id, admitted.participant.id, name
         )
         origin = _origin(request, context.public_url)
-        return _json({"data": {"put_location": origin + put_path, "get_location": origin + get_path}})
+        return answer({"data": {"put_location": origin + put_path, "get_location": origin + get_path}})
 
     @put("/files/chat/{file_id:str}/{name:str}", status_code=200)
     async def put_file(
@@ -149,7 +158,7 @@ def client_router(context: ClientHttpContext) -> Router:
             raise TooLarge(f"A file has at most {context.files.max_bytes // 1_000_000} MB.")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         await context.files.receive(FileId(file_id), kind or None, _chunks(request))
-        return _json({"success": True})
+        return answer({"success": True})
 
     @get("/files/chat/{file_id:str}/{name:str}")
     async def get_file(
@@ -173,12 +182,12 @@ def client_router(context: ClientHttpContext) -> Router:
     @get("/v2/plugins/user")
     async def plugins() -> Response[bytes]:
         # 1.x clients do not start without this route; Parley offers no plugins of that kind.
-        return _json({"success": True, "data": {"plugins": []}})
+        return answer({"success": True, "data": {"plugins": []}})
 
     @post(["/otel/logs", "/api/v1/message"], status_code=200)
     async def telemetry() -> Response[bytes]:
         # Client logs and call statistics stay on this host; nothing reads them yet.
-        return _json({})
+        return answer({})
 
     return Router(
         path="/",
@@ -191,12 +200,18 @@ def client_router(context: ClientHttpContext) -> Router:
             plugins,
             telemetry,
         ],
-        exception_handlers={ParleyError: _refused},
+        exception_handlers={ParleyError: refused},
         include_in_schema=False,
     )
 
 
-async def _body(request: Request[Any, Any, Any]) -> Mapping[str, Any]:
+async def read_body(request: Request[Any, Any, Any]) -> Mapping[str, Any]:
+    """A small JSON object.
+
+    Raises:
+        TooLarge: more than `BODY_LIMIT_BYTES`.
+        Invalid: not an object.
+    """
     data = bytearray()
     async for chunk in request.stream():
         data += chunk

@@ -78,6 +78,16 @@ def _message_sent(x: n.MessageSent, _: str) -> Encoded:
     return Chat.SEND_TO_ROOM, pb.ChatSendChatMessageToRoomResponse(message=message)
 
 
+_RECORDING = {"RECORDING": Room.RECORDING_STARTED, "PAUSED": Room.RECORDING_PAUSED}
+
+
+def _recording(x: n.RecordingChanged, _: str) -> Encoded:
+    # Started also when it goes on after a pause; stopped whatever becomes of it then.
+    return _RECORDING.get(x.status, Room.RECORDING_STOPPED), pb.RecordingRecordingEvent(
+        recording_id=x.recording_id, recording_type=pb.COMMON_RECORDING_TYPE_COMPOSITE
+    )
+
+
 _ENCODERS: dict[type[n.Notice], Encoder] = {
     n.PeerJoined: lambda x, _: (Room.JOIN, shapes.peer_answer(x.peer)),
     # Only this and no media event: see pitfall 4 in section 11.
@@ -87,6 +97,7 @@ _ENCODERS: dict[type[n.Notice], Encoder] = {
     n.Denied: lambda _, __: (Room.WAITING_DENIED, None),
     n.Kicked: lambda x, _: (Room.KICK, shapes.peer_answer(x.peer)),
     n.SessionEnded: lambda _, __: (Room.KICK_ALL, pb.RoomPeerInfoResponse()),
+    n.RecordingChanged: _recording,
     n.StageChanged: lambda x, _: (Room.STAGE_STATUS, shapes.stage_change(x)),
     n.StageRequests: lambda x, _: (Room.STAGE_REQUESTS, shapes.stage_requests(x)),
     n.StageDecision: lambda x, _: (Room.GRANT_STAGE if x.is_granted else Room.DENY_STAGE, None),

@@ -43,6 +43,14 @@ async def get_room(call: Call, _: Message) -> Message:
             title=call.live.meeting.title or "",
             created_at=to_ms(started) // 1000,
             room_uuid=session.id if session else "",
+            active_recordings=[
+                pb.RoomActiveRecording(
+                    recording_id=recording_id,
+                    recording_type=pb.COMMON_RECORDING_TYPE_COMPOSITE,
+                    recording_status="STARTING" if status == "INVOKED" else status,
+                )
+                for recording_id, status in call.live.recordings.items()
+            ],
         )
     )
 

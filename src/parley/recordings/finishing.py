@@ -1,0 +1,282 @@
+"""What happens to a stopped recording: its files are made, stored and told of (`design.md` section 6).
+
+A job, safe to run twice and taken up again after kill -9: files that are made stay made, storing overwrites,
+and only the last step changes the recording. What was captured is removed when nothing needs it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from parley.accounts.scope import AppScope
+from parley.accounts.service import app_scope
+from parley.base.errors import ParleyError, Unavailable
+from parley.compositor import plan as c
+from parley.outgoing.ports import Http
+from parley.recordings import planning, store
+from parley.recordings.model import (
+    FileRole,
+    RecordingId,
+    RecordingKind,
+    RecordingStatus,
+    StoredFile,
+)
+from parley.recordings.naming import with_ending
+from parley.recordings.planning import Noted, Wanted
+from parley.recordings.service import FINISH_QUEUE, Recordings
+from parley.recordings.settings import RecordingSettings
+from parley.store.core import Store
+from parley.store.jobs import Job, RetryAt
+
+log = structlog.get_logger(__name__)
+AT_ONCE = 1
+"""Compositions of one server; each takes a core."""
+CLOSING = timedelta(seconds=10)
+"""How long the server of the meeting has to close the files."""
+ATTEMPTS = 8
+"""Runs before a recording is given up; its captured files stay."""
+ELSEWHERE = timedelta(seconds=5)
+PROGRESS_EVERY_S = 2.0
+PICTURE_BYTES, PICTURE_S = 5 << 20, 10.0
+CHUNK = 1 << 20
+Deliver = Callable[[Mapping[str, Any], Path, str], Awaitable[None]]
+"""Brings a file into a customer's storage (settings, file, name) and returns when it is verified there."""
+
+
+class CannotFinish(ParleyError):
+    """Trying again would not help."""
+
+    code = "recording_failed"
+
+
+class Finisher:
+    """Makes the files of stopped recordings."""
+
+    def __init__(
+        self,
+        base: Store,
+        recordings: Recordings,
+        *,
+        captures: Path,
+        work: Path,
+        http: Http,
+        deliver: Deliver | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            base: rows and files.
+            recordings: their states.
+            captures: where the media engine writes.
+            work: a folder of this server for what is being made.
+            http: for avatars and watermarks.
+            deliver: to customers' own storage; None where this server reaches none.
+        """
+        self._store = base
+        self._recordings = recordings
+        self._captures = captures
+        self._work = work
+        self._http = http
+        self._deliver = deliver
+
+    def register(self) -> None:
+        """Take the jobs."""
+        self._store.jobs.handle(FINISH_QUEUE, self.finish, at_once=AT_ONCE)
+
+    async def finish(self, job: Job) -> None:
+        """Carry one recording to its end.
+
+        Raises:
+            RetryAt: something it needs is not there yet.
+        """
+        scope = await app_scope(self._store, job.app_id, "recorder")
+        recording_id = RecordingId(job.body["recording_id"])
+        recording = await self._recordings.get(scope, recording_id)
+        if recording.status is not RecordingStatus.UPLOADING:
+            return
+        noted = Noted(
+            recording,
+            msgspec.convert(recording.config, RecordingSettings),
+            await store.tracks_of(scope, recording_id),
+            await store.moments_of(scope, recording_id),
+        )
+        folder = self._work / recording_id
+        try:
+            self._require_files(scope, noted, job)
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            files, recorded_ms = await self._make(scope, noted, folder)
+            stored = [await self._keep(scope, noted, each, folder) for each in files]
+        except CannotFinish as hopeless:
+            await self._recordings.failed(scope, recording_id, hopeless.message)
+        except (ParleyError, OSError) as failure:
+            reason = failure.message if isinstance(failure, ParleyError) else str(failure)
+            if job.attempts + 1 < ATTEMPTS:
+                raise
+            await self._recordings.failed(scope, recording_id, reason)
+        else:
+            await self._recordings.uploaded(scope, recording_id, stored, recorded_ms)
+            await self._clear(scope, noted)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def _require_files(self, scope: AppScope, noted: Noted, job: Job) -> None:
+        now = scope.now()
+        stopped = noted.recording.stopped_at or now
+        if any(track.stopped_at is None for track in noted.tracks) and now - stopped < CLOSING:
+            raise RetryAt(now + timedelta(seconds=0.5), "the files are still open")
+        if noted.tracks and not any((self._captures / track.file_name).exists() for track in noted.tracks):
+            if job.attempts + 1 < ATTEMPTS:
+                raise RetryAt(now + ELSEWHERE, "the captured files are on another server")
+            raise CannotFinish("What was captured is not in the folder of captures of any server.")
+
+    # --- making -----------------------------------------------------------------------------------
+
+    async def _make(self, scope: AppScope, noted: Noted, folder: Path) -> tuple[list[Wanted], int]:
+        """Every file, and how long the recording is in milliseconds."""
+        if not planning.spans(noted):
+            raise CannotFinish("Nothing was captured.")
+        told = partial(self._recordings.progressed, scope, noted.recording.id)
+        if noted.recording.kind is RecordingKind.COMPOSITE:
+            pictures = await self._pictures(noted, folder)
+            plan = planning.composite(noted, self._captures, folder, pictures)
+            length = await compose(plan, folder, told)
+            return planning.wanted(noted, folder), length
+        made: list[Wanted] = []
+        length = 0
+        for wanted, plan in planning.tracks(noted, self._captures, folder):
+            length = max(length, await compose(plan, folder, None))
+            made.append(wanted)
+        if not made:
+            raise CannotFinish("Nobody's sound was captured.")
+        name = with_ending(made[0].name, "zip")
+        await asyncio.to_thread(_pack, folder / name, [folder / each.name for each in made])
+        archive = c.Output(path=folder / name, container="webm")
+        return [*made, Wanted(FileRole.ARCHIVE, name, archive)], length
+
+    async def _pictures(self, noted: Noted, folder: Path) -> dict[str, Path]:
+        """Avatars and the watermark, as far as they can be had; the recording does not fail for them."""
+        watermark = noted.settings.video_config.watermark
+        urls = {moment.payload.get("picture") for moment in noted.moments}
+        urls |= {None if watermark is None else watermark.url}
+        found: dict[str, Path] = {}
+        for number, url in enumerate(sorted(url for url in urls if url)):
+            path = folder / f"picture-{number}"
+            try:
+                answer = await self._http.request(
+                    "GET", url, timeout_s=PICTURE_S, max_body_bytes=PICTURE_BYTES
+                )
+            except ParleyError as refused:
+                log.info("picture_not_had", recording=noted.recording.id, reason=refused.message)
+                continue
+            if answer.status == 200 and answer.is_complete:
+                await asyncio.to_thread(path.write_bytes, answer.body)
+                found[url] = path
+        return found
+
+    # --- keeping ----------------------------------------------------------------------------------
+
+    async def _keep(self, scope: AppScope, noted: Noted, wanted: Wanted, folder: Path) -> StoredFile:
+        """Bring a file to where it belongs: Parley's bucket, the customer's storage, or both."""
+        path, recording = folder / wanted.name, noted.recording
+        size = (await asyncio.to_thread(path.stat)).st_size
+        key = None
+        if noted.settings.uses_bucket:
+            key = f"recordings/{scope.app_id}/{recording.id}/{wanted.name}"
+            stored = await self._store.blobs.put(key, _chunks(path))
+            if stored != size:
+                raise Unavailable(f"{stored} of {size} bytes were stored.")
+        storage = noted.settings.storage_config
+        if storage is not None and wanted.role is not FileRole.ARCHIVE:
+            if self._deliver is None:
+                raise CannotFinish("This server does not reach customers' own storage.")
+            await self._deliver(storage, path, wanted.name)
+        return StoredFile(wanted.role, wanted.name, size, key, wanted.layer)
+
+    async def _clear(self, scope: AppScope, noted: Noted) -> None:
+        """Remove what was captured and is not needed by another recording."""
+        names = sorted({track.file_name for track in noted.tracks})
+        needed = {_capture_of(name) for name in await store.still_needed(scope, names)}
+        for capture in {_capture_of(name) for name in names} - needed:
+            await asyncio.to_thread(_remove, self._captures, capture)
+
+
+async def compose(plan: c.Plan, folder: Path, told: Callable[[int], Awaitable[None]] | None) -> int:
+    """Run the compositor in a process of its own; returns the length of what it made in milliseconds.
+
+    Raises:
+        CannotFinish: the plan or what was captured is of no use.
+        Unavailable: it failed in a way that may pass, such as a full disk.
+    """
+    path = folder / "plan.json"
+    await asyncio.to_thread(path.write_bytes, c.write(plan))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "parley.compositor", str(path)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        preexec_fn=_be_nice,
+    )
+    last: dict[str, Any] = {}
+    told_at = 0.0
+    loop = asyncio.get_running_loop()
+    try:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            last = msgspec.json.decode(line)
+            if told is not None and "progress" in last and loop.time() - told_at > PROGRESS_EVERY_S:
+                told_at = loop.time()
+                await told(min(99, last["progress"]))
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if "outputs" in last:
+        for skipped in last.get("skipped", ()):
+            log.info("track_skipped", path=skipped["path"], reason=skipped["reason"])
+        return max(int(each["duration_ms"]) for each in last["outputs"])
+    code, message = last.get("error", "killed"), last.get("message", "The compositor was ended.")
+    if code == "invalid_plan":
+        raise CannotFinish(message)
+    raise Unavailable(message)
+
+
+def _be_nice() -> None:
+    """Meetings come first."""
+    os.nice(10)
+
+
+def _capture_of(file_name: str) -> str:
+    """All files of one capture begin alike, those of sections that nothing was sent in as well."""
+    return file_name.rsplit("-", 2)[0]
+
+
+def _remove(folder: Path, capture: str) -> None:
+    for path in folder.glob(f"{capture}-*.mjr"):
+        path.unlink(missing_ok=True)
+
+
+def _pack(archive: Path, files: Sequence[Path]) -> None:
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in files:
+            packed.write(file, file.name)
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
+    finally:
+        await asyncio.to_thread(file.close)

@@ -1,0 +1,76 @@
+"""Files that sessions left behind, by signed link (`realtimekit.md` section 13): the link is the credential.
+
+An ASGI application of its own, because content goes out in pieces: what is under `PREFIX` is its.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from parley.base.errors import Invalid, NotFound, ParleyError
+from parley.recordings.service import FILES, Recordings
+from parley.wire.asgi import Answer, ClientGone, Header, Receive, Send
+from parley.wire.realtimekit.errors import refuse, refuse_status
+
+PREFIX = f"{FILES}/"
+_ANYBODY: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+)
+
+
+class Downloads:
+    """Hands recordings out."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self._recordings = recordings
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        try:
+            if scope["method"] not in ("GET", "HEAD"):
+                await _send(send, refuse_status(405, [(b"allow", b"GET, HEAD")]))
+            else:
+                await self._give(scope, send)
+        except ClientGone:
+            return
+        except ParleyError as refused:
+            await _send(send, refuse(refused))
+
+    async def _give(self, scope: Any, send: Send) -> None:
+        recording_id, slash, which = scope["path"].removeprefix(PREFIX).partition("/")
+        if not slash or "/" in which:
+            raise NotFound("There is no such file.")
+        try:
+            query = dict(parse_qsl(scope["query_string"].decode("ascii"), max_num_fields=20))
+        except ValueError as error:
+            raise Invalid("The query string is not well formed.") from error
+        file, blob = await self._recordings.open(recording_id, which, query)
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        headers: list[Header] = [
+            (b"content-type", kind.encode()),
+            (b"content-length", b"%d" % blob.size_bytes),
+            (b"content-disposition", f"attachment; filename*=UTF-8''{quote(file.name, safe='')}".encode()),
+            (b"cache-control", b"private, max-age=86400"),
+            *_ANYBODY,
+        ]
+        start: dict[str, Any] | None = {"type": "http.response.start", "status": 200, "headers": headers}
+        if scope["method"] == "GET":
+            async for chunk in blob.chunks:
+                if start is not None:  # not before there is content: what cannot be read is told
+                    await send(start)
+                    start = None
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if start is not None:
+            await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [*answer.headers, *_ANYBODY, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
