@@ -15,6 +15,16 @@ from tests.browser.kit import PATIENCE_MS, PHONE
 from tests.browser.proxy import wire_to
 
 expect.set_options(timeout=PATIENCE_MS)
+PICTURES_LEAVE_ROOM = """() => {
+    const parts = [...document.querySelectorAll('.tile, .controls, .scroller')];
+    const boxes = parts.map(each => each.getBoundingClientRect());
+    const areBeside = (one, other) => one.right <= other.left || other.right <= one.left;
+    const areStacked = (one, other) => one.bottom <= other.top || other.bottom <= one.top;
+    return boxes.every((one, at) => one.width > 0 && boxes.slice(at + 1).every(
+        other => areBeside(one, other) || areStacked(one, other),
+    ));
+}"""
+"""Of a call, for its controls and for what is written: nothing lies over anything else."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -163,6 +173,8 @@ async def test_two_people_see_each_other_in_a_call(stage: Stage, tabs: list[Chat
         await expect(video).to_be_visible()
         handle = await video.element_handle()
         await person.page.wait_for_function("each => each.videoWidth > 0 && each.currentTime > 0", arg=handle)
+    await bob.page.set_viewport_size(PHONE)
+    await bob.page.wait_for_function(PICTURES_LEAVE_ROOM)
     await bob.page.get_by_role("button", name="Microphone").click()
     await expect(ada.page.locator(".tile.camera .muted")).to_be_visible()
     await bob.page.get_by_role("button", name="Leave the call").click()
