@@ -116,6 +116,16 @@ async def test_the_api_answers_below_the_prefix_and_to_the_headers_of_the_settin
     assert f"{server.url.replace('127.0.0.1', 'localhost')}/api/v4" in server.log
 
 
+async def test_what_can_be_got_answers_head_without_content(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as server, browser_of(server.url) as http:
+        for path in ("/", "/health/ready", "/docs/api", "/.well-known/webhooks.json"):
+            async with http.get(path) as whole, http.head(path) as head:
+                assert (head.status, head.content_length) == (200, whole.content_length), path
+                assert await head.read() == b""
+        async with http.head("/v2/meetings/chat-upload") as refused:
+            assert refused.status == 405
+
+
 async def test_the_server_says_how_to_make_tokens_for_its_data(tmp_path: Path) -> None:
     async with serving(tmp_path / "data") as server:
         told = f"parley keys create --data {tmp_path / 'data'}"
