@@ -181,6 +181,7 @@ class HeadlessClient:
         visit = self._visit = Visit(self._part, invitation, is_return=is_return)
         self.name = visit.name
         await visit.enter(http, self._base, admission_timeout=self._admission_timeout)
+        self.name = visit.name
         return visit
 
     async def _stay(self, visit: Visit) -> None:

@@ -82,7 +82,8 @@ async def run(options: JoinOptions, show: Print, stop: asyncio.Event) -> list[Ou
             tell: Print = (lambda _: None) if quiet else show
             participants.append(_Participant(options, index, source, tell, http))
         reporter = None if quiet else asyncio.create_task(_report(participants, show), name="join report")
-        stopping = asyncio.create_task(_stop_later(options.seconds, stop), name="join clock")
+        clock = _stop_later(options.seconds, participants, stop)
+        stopping = asyncio.create_task(clock, name="join clock")
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(participant.run(stop)) for participant in participants]
@@ -110,8 +111,11 @@ def _name(options: JoinOptions, index: int) -> str | None:
     return f"{options.name} {index + 1}"
 
 
-async def _stop_later(seconds: float | None, stop: asyncio.Event) -> None:
+async def _stop_later(seconds: float | None, participants: list[_Participant], stop: asyncio.Event) -> None:
+    """The time runs once nobody is on the way any more, so that all are there together."""
     if seconds is not None:
+        for participant in participants:
+            await participant.arrived.wait()
         await asyncio.sleep(seconds)
         stop.set()
 
@@ -138,6 +142,8 @@ class _Participant:
         self._prefix = f"[{index + 1}] " if options.count > 1 else ""
         self._show = show
         self._joined = False
+        self.arrived = asyncio.Event()
+        """Inside, waiting to be admitted, or not coming."""
         self._chat_messages = 0
         self._reconnects = 0
         self._names: dict[str, str] = {}
@@ -164,6 +170,7 @@ class _Participant:
                 return self._outcome(Ended(Ending.LEFT, "Stopped before having joined."))
             joining.result()
             self._joined = True
+            self.arrived.set()
             if self._options.say is not None:
                 await client.send_chat(self._options.say)
             either: list[asyncio.Future[Any]] = [stopped, client.ended]
@@ -172,6 +179,7 @@ class _Participant:
             self._show(f"{self._prefix}{error.message}")
             return self._outcome(Ended(Ending.LOST, error.message))
         finally:
+            self.arrived.set()
             stopped.cancel()
             await client.leave()
         return self._outcome(client.ended.result())
@@ -216,6 +224,8 @@ class _Participant:
         )
 
     def _tell(self, news: News) -> None:
+        if isinstance(news, Waiting):
+            self.arrived.set()
         line = self._line(news)
         if line is not None:
             self._show(self._prefix + line)

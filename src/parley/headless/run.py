@@ -28,7 +28,7 @@ class JoinOptions:
     media: str = "tone"
     """"tone", "watch" (receive only), "none" (signalling only), or the path of a media file."""
     seconds: float | None = None
-    """How long to stay; None: until stopped, or until the session ends."""
+    """How long to stay once everybody has joined; None: until stopped, or until the session ends."""
     count: int = 1
     """So many peers with the same token."""
     name: str | None = None
@@ -80,7 +80,7 @@ async def _main(options: JoinOptions) -> int:
     show_default=True,
     help="tone, watch (only receive), none (no media connections), or a media file.",
 )
-@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Leave after so many seconds.")
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Leave so many seconds after joining.")
 @click.option(
     "--count", default=1, show_default=True, type=click.IntRange(1, MAX_COUNT), help="Join so many times."
 )

@@ -78,11 +78,12 @@ class Visit:
         self.over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         """Set once, when the visit is over for whatever reason."""
         self._notices = self._notice_table()
+        self._shown_name = ""
 
     @property
     def name(self) -> str:
-        """As others see us."""
-        return self._part.name or self._invitation.name
+        """As others see us; before the server has said so, as we would like it."""
+        return self._shown_name or self._part.name or self._invitation.name
 
     @property
     def socket(self) -> ProtocolSocket | None:
@@ -161,6 +162,7 @@ class Visit:
             answer = await socket.request(Room.JOIN, request, pb.RoomPeerInfoResponse)
             if answer.peer.waitlisted:
                 raise CannotJoin("Admitted by a host, but the server still wants us to wait.")
+        self._shown_name = answer.peer.display_name
         _, _, _, peers, _ = await asyncio.gather(
             socket.request(Chat.HISTORY, None, pb.ChatGetChatMessagesResponse),
             socket.request(Polls.LIST, None, pb.PollsGetPollsResponse),
