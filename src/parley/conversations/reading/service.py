@@ -51,16 +51,21 @@ class Reading:
         """
         seen = await self._threads.seen(scope, caller, context)
         one = seen.conversation
-        messages = await store.page(scope, page, scope.now(), NEWEST_FIRST, conversation=one.id)
         participants = (await threads_store.members(scope, [one.id])).get(one.id, [])
         if caller.user_id in participants:
-            await self._read_all(scope, caller.user_id, seen, role)
+            async with scope.change() as change:
+                # What comes now waits for the member's lock: it is neither shown nor read.
+                await self._read_all(change, caller.user_id, seen, role)
+                messages = await store.page(change, page, scope.now(), NEWEST_FIRST, conversation=one.id)
+        else:
+            messages = await store.page(scope, page, scope.now(), NEWEST_FIRST, conversation=one.id)
         return Opened(one, messages, seen.unread_count, participants)
 
     async def read_all(self, scope: AppScope, user_id: str, context: str, *, role: str | None = None) -> None:
         """A member has read everything; `NotFound` for others."""
         seen = await self._threads.seen(scope, Caller(user_id, is_server=False), context)
-        await self._read_all(scope, user_id, seen, role)
+        async with scope.change() as change:
+            await self._read_all(change, user_id, seen, role)
 
     async def read(
         self, scope: AppScope, user_id: str, context: str, message_id: str, *, role: str | None = None
@@ -99,22 +104,23 @@ class Reading:
         await marks.lock_member(change, seen.conversation.id, user_id)
         return seen, message
 
-    async def _read_all(self, scope: AppScope, user_id: str, seen: Seen, role: str | None) -> None:
-        async with scope.change() as change:
-            conversation_id = seen.conversation.id
-            if not await marks.lock_member(change, conversation_id, user_id):
-                return
-            ids = await marks.unread(change, conversation_id, user_id)
-            receipts = []
-            if ids:
-                newest = await self._receipt(change, seen, ids[-1], user_id, role)
-                receipts = [
-                    Receipt(one, conversation_id, user_id, newest.user_name, newest.role_name, newest.read_at)
-                    for one in ids
-                ]
-            await marks.mark_all_read(change, conversation_id, user_id, receipts)
-            if receipts:  # one event for all of them, named after the newest
-                await self._log.write(change.tx, [_announcement(scope, receipts[-1], count=len(receipts))])
+    async def _read_all(self, change: Change, user_id: str, seen: Seen, role: str | None) -> None:
+        conversation_id = seen.conversation.id
+        if not await marks.lock_member(change, conversation_id, user_id):
+            return
+        ids = await marks.unread(change, conversation_id, user_id)
+        receipts = []
+        if ids:
+            newest = await self._receipt(change, seen, ids[-1], user_id, role)
+            receipts = [
+                Receipt(one, conversation_id, user_id, newest.user_name, newest.role_name, newest.read_at)
+                for one in ids
+            ]
+        await marks.mark_all_read(change, conversation_id, user_id, receipts)
+        if receipts:  # one event for all of them, named after the newest
+            assert isinstance(change.scope, AppScope)
+            announcement = _announcement(change.scope, receipts[-1], count=len(receipts))
+            await self._log.write(change.tx, [announcement])
 
     async def _receipt(
         self, change: Change, seen: Seen, message_id: str, user_id: str, role: str | None

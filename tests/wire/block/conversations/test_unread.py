@@ -6,6 +6,9 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
+from parley.conversations.threads import store as threads_store
 from tests.wire.block.conversations.conftest import Say, Talk
 from tests.wire.block.serving import Block
 
@@ -147,6 +150,23 @@ async def test_counts_stay_right_when_much_happens_at_once(block: Block, say: Sa
     assert [await count(block, who) for who in ("ada", "ben", "cem")] == [1, 4, 9]
     await asyncio.gather(*(block.ask("ben", "GET", f"/conversations/{context}") for _ in range(3)))
     assert await count(block, "ben") == 0
+
+
+async def test_nothing_counts_as_read_that_was_not_shown(
+    block: Block, say: Say, talk: Talk, monkeypatch: pytest.MonkeyPatch
+):
+    context = await talk("ada", "ben")
+    await say("ada", context, "Before")
+    members = threads_store.members
+
+    async def meanwhile(*args: Any) -> dict[str, list[str]]:
+        monkeypatch.setattr(threads_store, "members", members)
+        await say("ada", context, "Meanwhile")
+        return await members(*args)
+
+    monkeypatch.setattr(threads_store, "members", meanwhile)
+    opened = await block.ask("ben", "GET", f"/conversations/{context}")
+    assert len(opened["data"]) + await count(block, "ben") == 2
 
 
 async def test_the_summary_has_both_shapes(block: Block, say: Say, talk: Talk, clock):
