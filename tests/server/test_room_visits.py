@@ -155,6 +155,9 @@ async def test_beyond_the_limit_of_a_minute_nobody_comes(
 ) -> None:
     token = tokens.issue(room.id, None, Role.HOST)
     for _ in range(LIMIT):
+        with pytest.raises(LinkRefused):
+            await visits.visit(room.id, "nonsense", None, None)
+    for _ in range(LIMIT):
         await visits.visit(room.id, token, None, None)
     with pytest.raises(TooMany):
         await visits.visit(room.id, token, None, None)
