@@ -109,10 +109,9 @@ class AudioSource:
         except av.FFmpegError:
             return
         for frame in frames:
-            samples = frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
+            samples = np.frombuffer(memoryview(frame.planes[0]), np.int16)[: 2 * frame.samples].reshape(-1, 2)
             off = target - self._end
-            slack = _SLACK if int(np.abs(samples).max(initial=0)) > _SILENT else _SLACK_IN_SILENCE
-            if abs(off) <= slack and self._end:
+            if self._end and (abs(off) <= _SLACK_IN_SILENCE or (abs(off) <= _SLACK and _is_heard(samples))):
                 target = self._end
             elif off > 0:
                 samples = samples.copy()
@@ -123,6 +122,10 @@ class AudioSource:
                 self._chunks.append((target, samples))
                 self._end = target + len(samples)
             target = self._end
+
+
+def _is_heard(samples: Samples) -> bool:
+    return max(int(samples.max(initial=0)), -int(samples.min(initial=0))) > _SILENT
 
 
 def _decoder() -> AudioCodecContext:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from parley.compositor.colours import Yuv, to_yuv
-from parley.compositor.layout import Rect
+from parley.compositor.layout import Rect, even
 
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
+_Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns."""
 
 
 def planes_of(frame: VideoFrame) -> Planes:
     """The planes of a yuv420p frame, to read and to write; they live as long as the frame."""
-    y, u, v = (
-        np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(
-            plane.height, plane.line_size
-        )[:, : plane.width]
-        for plane in frame.planes
-    )
-    return y, u, v
+    y, u, v = frame.planes
+    return _pixels(y), _pixels(u), _pixels(v)
+
+
+def _pixels(plane: VideoPlane) -> Plane:
+    shape, strides = (plane.height, plane.width), (plane.line_size, 1)
+    return np.ndarray(shape, np.uint8, memoryview(plane), strides=strides)
 
 
 def part(planes: Planes, rect: Rect) -> Planes:
@@ -78,33 +82,35 @@ class Stamp:
 class Corners:
     """Rounds the corners of a rectangle, by laying a colour over what is outside of the curve."""
 
-    def __init__(self, planes: Planes, rect: Rect, radius: int, colour: Yuv) -> None:
-        outside = (1 - rounded(rect.width, rect.height, radius)).astype(np.float32)
-        self._planes: list[
-            tuple[Plane, tuple[NDArray[np.intp], ...], NDArray[np.uint16], NDArray[np.uint16]]
-        ] = []
+    def __init__(self, planes: Planes, radius: int, colour: Yuv) -> None:
+        height, width = planes[0].shape
+        outside = _outside(min(radius, even(width / 2), even(height / 2)))
+        self._planes: list[tuple[Plane, _Places, _Layer]] = []
         for plane, alpha, value in zip(
-            part(planes, rect), (outside, _halved(outside), _halved(outside)), colour, strict=True
+            planes, (outside, _halved(outside), _halved(outside)), colour, strict=True
         ):
-            places = np.nonzero(alpha)
-            layer = _layer(alpha[places], alpha[places] * value)
-            self._planes.append((plane, places, layer.keep, layer.add))
+            rows, columns = np.nonzero(alpha)
+            layer = _layer(alpha[rows, columns], alpha[rows, columns] * value)
+            # The right and the lower half of the bitmap belong to the far sides of the rectangle.
+            rows = np.where(rows < alpha.shape[0] // 2, rows, rows + plane.shape[0] - alpha.shape[0])
+            columns = np.where(
+                columns < alpha.shape[1] // 2, columns, columns + plane.shape[1] - alpha.shape[1]
+            )
+            self._planes.append((plane, (rows, columns), layer))
 
     def round(self) -> None:
         """After something was painted into the rectangle."""
-        for plane, places, keep, add in self._planes:
-            plane[places] = (plane[places] * keep + add) >> 8
+        for plane, places, layer in self._planes:
+            plane[places] = (plane[places] * layer.keep + layer.add) >> 8
 
 
-def rounded(width: int, height: int, radius: int) -> NDArray[np.float32]:
-    """How much of each pixel lies within a rectangle with rounded corners, 0 to 1."""
-    radius = min(radius, width // 2, height // 2)
-    beyond = [
-        np.maximum(np.abs(np.arange(size, dtype=np.float32) + 0.5 - size / 2) - (size / 2 - radius), 0)
-        for size in (height, width)
-    ]
-    distance = np.hypot(beyond[0][:, None], beyond[1][None, :])
-    covered: NDArray[np.float32] = np.clip(radius - distance + 0.5, 0, 1).astype(np.float32)
+@functools.lru_cache(maxsize=16)
+def _outside(radius: int) -> NDArray[np.float32]:
+    """How much of each pixel is outside of a square that consists of rounded corners alone, 0 to 1."""
+    half = radius + radius % 2
+    beyond = np.maximum(np.abs(np.arange(2 * half) + 0.5 - half) - (half - radius), 0)
+    distance = np.hypot(beyond[:, None], beyond[None, :])
+    covered: NDArray[np.float32] = np.clip(distance - radius + 0.5, 0, 1).astype(np.float32)
     return covered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,6 +42,7 @@ def even(value: float) -> int:
     return int(value) // 2 * 2
 
 
+@functools.lru_cache(maxsize=64)
 def arrange(width: int, height: int, *, large: int, people: int) -> Arrangement:
     """Places for that many large things and people."""
     space = gap(width, height)
@@ -121,6 +123,7 @@ def _split(area: Rect, count: int, space: int) -> list[Rect]:
     return [Rect(area.x, area.y + n * (height + space), area.width, height) for n in range(count)]
 
 
+@functools.lru_cache(maxsize=256)
 def fit(source: tuple[int, int], cell: Rect, *, cover: bool) -> tuple[Rect, Rect]:
     """How a picture of that size is put into a cell without changing its proportions.
 

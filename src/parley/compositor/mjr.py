@@ -23,8 +23,6 @@ import msgspec
 MAGIC = b"MJR00002"
 _RECORD = b"MEET"
 _FIXED = struct.Struct(">4sIH")
-_RTP_HEADER = 12
-_RTP_VERSION = 2
 
 
 class UnreadableTrack(Exception):
@@ -89,24 +87,18 @@ class MjrFile:
         return next((int(k) for k, v in self._info.extensions.items() if v == uri and k.isdigit()), None)
 
     def records(self) -> Iterator[Record]:
-        """Every whole packet, in the order of arrival; damaged stretches are passed over."""
+        """Every whole record, in the order of arrival; damaged stretches are passed over."""
         content, at, size = self._bytes, self._first, len(self._bytes)
         while at + _FIXED.size <= size:
             mark, since_ms, length = _FIXED.unpack_from(content, at)
             start = at + _FIXED.size
-            if mark != _RECORD or not self._follows(start + length):
+            if mark != _RECORD or start + length > size:
                 at = content.find(_RECORD, at + 1)
                 if at < 0:
                     return
                 continue
             at = start + length
-            if length >= _RTP_HEADER and content[start] >> 6 == _RTP_VERSION:
-                yield Record(self.started_ms + since_ms, content[start:at])
-
-    def _follows(self, at: int) -> bool:
-        """Whether a record may end here: at the next one, or at the end of the file."""
-        rest = self._bytes[at : at + len(_RECORD)]
-        return at <= len(self._bytes) and _RECORD.startswith(rest)
+            yield Record(self.started_ms + since_ms, content[start:at])
 
     def close(self) -> None:
         """Records are copies and stay good."""

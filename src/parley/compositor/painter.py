@@ -9,8 +9,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from parley.compositor import layout, tiles
-from parley.compositor.blending import Corners, Plane, Planes, Stamp, fill, part, paste, planes_of, rounded
-from parley.compositor.colours import Yuv, rgb, yuv
+from parley.compositor.blending import Corners, Plane, Planes, Stamp, fill, part, paste, planes_of
+from parley.compositor.colours import Yuv, yuv
 from parley.compositor.layout import Rect
 from parley.compositor.plan import Person, Plan
 from parley.compositor.stage import Tile
@@ -27,7 +27,7 @@ class _Cell:
     def __init__(self, tile: Tile, canvas: Planes, radius: int, around: Yuv) -> None:
         self.tile = tile
         self.planes = part(canvas, tile.rect)
-        self.corners = Corners(canvas, tile.rect, radius, around)
+        self.corners = Corners(self.planes, radius, around)
         self.tag: tuple[Stamp, Planes] | None = None
         self.scaler = VideoReformatter()
         self.painted = -1
@@ -113,13 +113,12 @@ class Painter:
 
     def _paint_ring(self, rect: Rect) -> None:
         """Around the tile, in the space between tiles."""
-        space = layout.gap(self._width, self._height)
-        thick = max(layout.even(space / 3), 2)
-        width, height = rect.width + 2 * thick, rect.height + 2 * thick
-        pixels = np.empty((height, width, 4), np.uint8)
-        pixels[..., :3] = rgb(self._canvas.brand)
-        pixels[..., 3] = rounded(width, height, self._radius + thick if self._radius else 0) * 255
-        Stamp(pixels).blend(part(self._planes, Rect(rect.x - thick, rect.y - thick, width, height)))
+        thick = max(layout.even(layout.gap(self._width, self._height) / 3), 2)
+        outer = Rect(rect.x - thick, rect.y - thick, rect.width + 2 * thick, rect.height + 2 * thick)
+        planes = part(self._planes, outer)
+        fill(planes, self._brand)
+        if self._radius:
+            Corners(planes, self._radius + thick, self._background).round()
 
     def _paint_avatar(self, cell: _Cell) -> None:
         rect = cell.tile.rect
@@ -153,6 +152,7 @@ class Painter:
             "yuv420p",
             # A screen has small letters and few frames; faces have neither.
             interpolation=Interpolation.BICUBIC if cell.tile.is_screen else Interpolation.BILINEAR,
+            threads=1,
         )
         if (place.width, place.height) != (rect.width, rect.height):
             fill(cell.planes, self._tile)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _HEADER = struct.Struct(">BBHII")
@@ -90,8 +90,19 @@ class Reordering:
         """A heap of number, arrival, capture, packet."""
         self._after_loss = False
 
-    def push(self, arrived_ms: float, at_ms: float, packet: Packet) -> Iterator[Timed]:
+    def push(self, arrived_ms: float, at_ms: float, packet: Packet) -> Iterable[Timed]:
         """Take a packet in the order of arrival; what is in order by now comes out."""
+        if (
+            packet.ssrc == self._ssrc
+            and packet.sequence_number == self._next % _ROUND
+            and not self._waiting
+            and not self._after_loss
+        ):
+            self._next += 1
+            return (Timed(at_ms, packet, False),)  # nearly always
+        return self._sort(arrived_ms, at_ms, packet)
+
+    def _sort(self, arrived_ms: float, at_ms: float, packet: Packet) -> Iterator[Timed]:
         if packet.ssrc != self._ssrc:
             yield from self.flush()
             self._ssrc, self._next, self._after_loss = packet.ssrc, packet.sequence_number, True

@@ -21,8 +21,8 @@ _SILENCE_DB = -100.0
 
 
 def level_db(sound: Samples) -> float:
-    """Of full scale, -100 for silence. Every other sample is enough."""
-    part = sound[::2, 0].astype(np.float32)
+    """Of full scale, -100 for silence. Every fourth sample is enough: voices are low."""
+    part = sound[::4, 0].astype(np.float32)
     power = float(part @ part) / max(len(part), 1) / 32768**2
     return max(10 * math.log10(power), _SILENCE_DB) if power else _SILENCE_DB
 

@@ -32,6 +32,8 @@ _KEY_FRAME_S = 2
 """Players can only jump to key frames."""
 X264_OPTIONS = {"preset": "superfast", "crf": "24", "tune": "zerolatency"}
 """Without looking ahead, which takes a fifth of the time: see docs/benchmarks.md."""
+AAC_OPTIONS = {"aac_coder": "fast", "aac_ms": "0", "aac_is": "0", "aac_pns": "0", "aac_tns": "0"}
+"""What saves bits is not worth its time where there are as many of them as in 384 kbit/s."""
 _VPX_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 
 
@@ -184,5 +186,7 @@ def _audio_stream(container: OutputContainer, output: Output) -> AudioStream:
     stream = container.add_stream(_AUDIO_ENCODERS[codec], rate=RATE)
     assert isinstance(stream, AudioStream)
     stream.layout = "mono" if output.channels == 1 else "stereo"
+    if codec == "aac":
+        stream.options = {**AAC_OPTIONS}
     stream.bit_rate = output.audio_bitrate or _BITRATES[codec] * output.channels // 2
     return stream
