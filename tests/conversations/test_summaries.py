@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +20,7 @@ from parley.bus import MemoryBus
 from parley.channels.realtime.log import PublicationLog
 from parley.conversations.messages.model import MessageChange, NewMessage
 from parley.conversations.messages.service import Messages
+from parley.conversations.messages.store import Counted
 from parley.conversations.settings import AiSettings
 from parley.conversations.summaries import service
 from parley.conversations.summaries.engines import Writers
@@ -165,6 +167,26 @@ async def test_what_is_changed_meanwhile_is_read_again(
     material = servers.engine.prompts[-1].material
     assert isinstance(material, SummaryMaterial)
     assert ([one.text for one in material.messages], material.previous) == (["Goodbye"], None)
+
+
+async def test_an_empty_summary_that_comes_late_is_not_kept(
+    servers: Servers, app_scope: AppScope, monkeypatch: pytest.MonkeyPatch
+):
+    servers.engine.free.set()
+    counted = service.messages.counted
+
+    async def too_early(*args: Any) -> Counted:
+        monkeypatch.setattr(service.messages, "counted", counted)
+        new = NewMessage(context_id=servers.conversation, content="Here I am")
+        await servers.messages.create(app_scope, ADA, new)
+        await servers.other.summary(app_scope, ADA, servers.conversation)
+        return Counted(0, 0, None, None)
+
+    monkeypatch.setattr(service.messages, "counted", too_early)
+    await servers.one.summary(app_scope, ADA, servers.conversation)
+    kept = await servers.one.summary(app_scope, ADA, servers.conversation)
+    assert kept.summary is not None
+    assert (kept.summary.content.summary.overall_summary, kept.is_cached) == ("Summary 1", True)
 
 
 async def test_a_server_that_stops_tells_those_who_wait(servers: Servers, app_scope: AppScope):

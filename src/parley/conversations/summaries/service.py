@@ -298,12 +298,15 @@ class Summaries:
 
 
 async def _keep(scope: AppScope, summary: Summary, since: datetime) -> None:
-    """Store a summary of what was there at a time.
+    """Store a summary of what was there at a time, unless there is one of what came after.
 
     What was changed or taken away since is in it as it was before: all is read again next time.
     """
     async with scope.change() as change:
         await threads.lock(change, summary.conversation_id)
+        newer = await store.get(change, summary.conversation_id, summary.prompt_id)
+        if newer is not None and newer.revision > summary.revision:
+            return
         is_old = await messages.were_changed(
             change, summary.conversation_id, summary.last_number, since, scope.now()
         )
