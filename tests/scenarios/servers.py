@@ -78,7 +78,11 @@ class Server:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        self.url = self._wait_for_url()
+        try:
+            self.url = self._wait_for_url()
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def port(self) -> int:

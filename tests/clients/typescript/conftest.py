@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def shared_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BlockServer]:
     """What the tests share: starting one takes longer than most of them."""
     server = BlockServer(tmp_path_factory.mktemp("typescript") / "data")
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.stop()

@@ -32,8 +32,8 @@ Open = Callable[..., Awaitable[Person]]
 async def media_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BlockServer]:
     """A server with a media engine."""
     server = BlockServer(tmp_path_factory.mktemp("typescript-media") / "data", rtp_ports="31000-31499")
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.stop()
