@@ -14,6 +14,7 @@ A muted stream is not recorded: its track ends, and another begins when it can b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,12 +23,14 @@ from typing import Any
 import structlog
 
 from parley.accounts.scope import AppScope
-from parley.base.errors import ParleyError
+from parley.base.errors import Conflict, ParleyError
 from parley.base.events import Event
 from parley.base.ids import MeetingId, PeerId, SessionId, new_uuid
 from parley.base.tasks import cancel_and_wait
 from parley.media.ports import MediaError, SendTransport
+from parley.meetings.model import Session
 from parley.meetings.ports import Publisher, RunningMeeting, Stream
+from parley.meetings.service import get_meeting
 from parley.recordings import store
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.model import (
@@ -36,6 +39,8 @@ from parley.recordings.model import (
     RecordingId,
     RecordingKind,
     RecordingStatus,
+    Start,
+    StartReason,
     Stop,
     StopReason,
     Track,
@@ -43,6 +48,7 @@ from parley.recordings.model import (
     TrackSource,
 )
 from parley.recordings.service import Recordings
+from parley.recordings.settings import resolve
 
 log = structlog.get_logger(__name__)
 AWAY = timedelta(seconds=60)
@@ -113,6 +119,7 @@ class MeetingCapture:
         self._senders: dict[str, SendTransport] = {}
         """Those that are captured, by id."""
         self._following: dict[RecordingId, _Following] = {}
+        self._started_for: SessionId | None = None
         self._is_wanted = False
         self._task: asyncio.Task[None] | None = None
 
@@ -140,6 +147,8 @@ class MeetingCapture:
 
     async def _look(self) -> None:
         live, scope, session = self.live, self.live.scope, self.live.session
+        if session is not None and session.settings.record_on_start:
+            await self._start_by_itself(scope, session)
         active = await store.active_of(scope, live.id)
         people = live.publishers() if session is not None else []
         if session is None:
@@ -173,6 +182,23 @@ class MeetingCapture:
                 return await self._recordings.began(scope, recording.id, session_id)
             return recording
         return await self._recordings.began(scope, recording.id, session_id)
+
+    async def _start_by_itself(self, scope: AppScope, session: Session) -> None:
+        """Once in a session: also after a crash, and not again after somebody stopped it."""
+        if self._started_for == session.id:
+            return
+        own = await store.of_session(scope, session.id)
+        if not any(each.start_reason.reason is Start.RECORD_ON_START for each in own):
+            meeting = await get_meeting(scope, self.live.id)
+            with contextlib.suppress(Conflict):  # somebody had asked for it already
+                await self._recordings.start(
+                    scope,
+                    meeting,
+                    resolve(session.settings.recording_config, {}),
+                    StartReason(Start.RECORD_ON_START),
+                    session_id=session.id,
+                )
+        self._started_for = session.id
 
     # --- the engine -------------------------------------------------------------------------------
 

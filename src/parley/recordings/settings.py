@@ -68,7 +68,7 @@ class RecordingSettings(msgspec.Struct, frozen=True):
     """Record this page instead of the meeting's own view."""
     layers: dict[str, str | None] = msgspec.field(default_factory=dict)
     """Of a track recording: prefix of the files by name of the layer."""
-    user_ids: tuple[str, ...] = ()
+    user_ids: list[str] = msgspec.field(default_factory=list)
     """Of a track recording: whom; nobody named is everybody."""
 
     @property

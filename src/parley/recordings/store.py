@@ -57,6 +57,9 @@ _ACTIVE_OF_MEETING = Query(
     .where(r.app_id == _APP, r.meeting_id == bindparam("meeting"), _ACTIVE)
     .order_by(r.invoked_at.desc(), r.id.desc())
 )
+_OF_SESSION = Query(
+    select(*_recordings.columns).where(r.app_id == _APP, r.session_id == bindparam("session"))
+)
 _EXPIRED = SystemQuery(
     select(r.app_id, r.id).where(r.expires_at < bindparam("now"), r.files != "[]").limit(bindparam("count"))
 )
@@ -118,6 +121,11 @@ async def put(change: Change, recording: Recording) -> None:
 async def active_of(reader: AppScope | Change, meeting_id: MeetingId) -> list[Recording]:
     """The active recordings of a meeting of both kinds, newest first."""
     return [_recordings.read(row) for row in await reader.all(_ACTIVE_OF_MEETING, meeting=meeting_id)]
+
+
+async def of_session(scope: AppScope, session_id: SessionId) -> list[Recording]:
+    """Every recording of a session, whatever its state."""
+    return [_recordings.read(row) for row in await scope.all(_OF_SESSION, session=session_id)]
 
 
 async def expired(database: Database, now: datetime, count: int) -> list[tuple[str, RecordingId]]:

@@ -68,14 +68,14 @@ class Sweeper:
 
 def _due(standing: store.Standing, now: datetime) -> StopReason | None:
     """Why a recording has to end now."""
-    if standing.status is not RecordingStatus.INVOKED and standing.is_session_over:
-        return StopReason(Stop.ALL_PEERS_LEFT)
-    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
-    if empty_since is not None and now - empty_since > EMPTY_FOR:
-        return StopReason(Stop.ALL_PEERS_LEFT)
     recorded = standing.recorded_ms
     if standing.capturing_since is not None:
         recorded += round((now - standing.capturing_since).total_seconds() * 1000)
     if recorded >= standing.max_seconds * 1000:
         return StopReason(Stop.API_CALL, SERVER)
+    if standing.status is not RecordingStatus.INVOKED and standing.is_session_over:
+        return StopReason(Stop.ALL_PEERS_LEFT)
+    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
+    if empty_since is not None and now - empty_since > EMPTY_FOR:
+        return StopReason(Stop.ALL_PEERS_LEFT)
     return None

@@ -28,6 +28,7 @@ from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.tokens import ParticipantTokens
+from parley.recordings.capture import Captures
 from parley.recordings.service import Recordings
 from parley.store.core import Store
 from parley.wire.asgi import ByPrefix
@@ -156,7 +157,10 @@ async def serving_api(
     app = ByPrefix({API_PREFIX: realtimekit_api(context)}, otherwise=pages)
     app_scope = scope.app((await create_app(scope, "Kit")).id)
     token = await token_for(scope)
+    captures = Captures(recordings, registry.running_meeting)
+    registry.observe(captures.observe)
     store.outbox.listen(lambda item: registry.heard(item.event))
+    store.outbox.listen(lambda item: captures.heard(item.event))
     await live.start()
     await registry.start()
     try:
@@ -180,6 +184,7 @@ async def serving_api(
             ):
                 yield Api(origin, app_scope, token, registry, tokens, http, client)
     finally:
+        await captures.stop()
         await registry.stop()
         await live.stop()
         await bus.close()

@@ -336,7 +336,7 @@ async def start_track_recording(call: AppCall, body: TrackBody) -> One[TrackStar
             meeting.recording_config,
             {},
             layers=prefixes,
-            user_ids=() if body.user_ids is UNSET else tuple(body.user_ids),
+            user_ids=[] if body.user_ids is UNSET else body.user_ids,
         ),
         StartReason(Start.API_CALL, SERVER),
         kind=RecordingKind.TRACKS,
