@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-START_S = 60.0
-STOP_S = 20.0
+START_S = 120.0
+STOP_S = 40.0
 _ADDRESS = re.compile(r"http://localhost:(\d+)/")
 
 

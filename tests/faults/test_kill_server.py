@@ -76,7 +76,7 @@ async def test_who_comes_back_continues_and_the_rest_left_with_the_server(tmp_pa
         await asyncio.gather(host.gone(), other.gone())
     (session,) = await rows(data, _SESSIONS)
     last_alive = column(session, t.sessions, "updated_at")
-    await shorten_keep_alive(data, 4)
+    await shorten_keep_alive(data, 8)
 
     async with serving(data) as server:
         back = await Peer.connect(server.url, host_token, peer_id=host.id)
