@@ -85,6 +85,7 @@ DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
     "insight": frozenset(
         {"answers", "digest", "prompts", "registration", "summary"}
     ),  # functions over values
+    "meetings": frozenset({"configs"}),  # what a meeting says about recordings, as values
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
     "notifications": frozenset({"sources", "views", "web"}),  # its services, one file each
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each

@@ -42,6 +42,14 @@ def _port_range(value: str) -> str | None:
     return None if is_range else "must be two ports such as 20000-20999, the lower one first"
 
 
+def _endpoints(values: tuple[str, ...]) -> str | None:
+    kinds = ("aws", "digitalocean", "cloudflare", "azure", "gcs")
+    form = rf"({'|'.join(kinds)})=https?://[^\s/?#@]+(/[^\s?#]*)?"
+    if all(re.fullmatch(form, value) for value in values):
+        return None
+    return f"must be pairs such as aws=https://s3.example.org, of {', '.join(kinds)}"
+
+
 _PORT = _between(0, 65_535)
 
 
@@ -141,6 +149,18 @@ class Settings:
     recording_days: int = setting(
         7, "How long finished recordings can be downloaded, in days.", example="30", check=_between(1, 36_500)
     )
+    storage_endpoint_of: tuple[str, ...] = setting(
+        (),
+        "Addresses to use instead of the provider's for recordings that go to customers' storage.",
+        example="aws=https://s3.example.org",
+        check=_endpoints,
+    )
+    storage_known_hosts: str = setting(
+        "",
+        "Keys of the SFTP servers that recordings may go to, as in OpenSSH's known_hosts; by default any key"
+        " is taken.",
+        example="/etc/ssh/ssh_known_hosts",
+    )
     captures_folder: str = setting(
         "",
         "Folder for what is captured until a recording is finished; several servers share one. "
@@ -159,8 +179,8 @@ class Settings:
     )
     private_outgoing: bool = setting(
         False,
-        "Let apps of the Real Time Block name webhooks, key sets, authorizers and text engines at private and"
-        " loopback addresses.",
+        "Let customers name webhooks, key sets, authorizers and text engines of the Real Time Block, and"
+        " storage for recordings, at private and loopback addresses.",
         example="private-outgoing",
     )
     ai_url: str = setting(
@@ -221,6 +241,12 @@ class Settings:
     def folder(self) -> Path:
         """The data folder."""
         return self.data or default_data_folder()
+
+    @property
+    def storage_endpoints(self) -> dict[str, str]:
+        """`storage_endpoint_of` by type of storage, without a slash at the end."""
+        pairs = (pair.partition("=") for pair in self.storage_endpoint_of)
+        return {kind: address.rstrip("/") for kind, _, address in pairs}
 
     @property
     def captures(self) -> Path:

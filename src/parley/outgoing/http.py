@@ -59,7 +59,7 @@ IDLE_CONNECTION_S = 15.0
 MAX_BODY_BYTES = 64 * 1024
 NOT_PUBLIC = "This server calls public addresses only (its operator can allow others: --private-outgoing)."
 """Says why a URL that a customer wrote down is refused."""
-_REFUSED = "the address is not allowed by the outgoing policy"
+REFUSED = "the address is not allowed by the outgoing policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class OutgoingHttp:
         family, kind, proto, _, address = info
         target = ip_address(str(address[0]).partition("%")[0])
         if not self._policy.allows(target):
-            raise _RefusedError(_REFUSED)
+            raise _RefusedError(REFUSED)
         return socket.socket(family, kind, proto)
 
     async def close(self) -> None:
@@ -265,7 +265,7 @@ def _translated(failed: BaseException) -> ParleyError:
     seen: BaseException | None = failed
     while seen is not None:
         if isinstance(seen, _RefusedError):
-            return AddressRefused(_REFUSED)
+            return AddressRefused(REFUSED)
         seen = seen.__cause__ or seen.__context__
     was_connected = not isinstance(failed, aiohttp.ClientConnectorError)
     return OutgoingError(f"{type(failed).__name__}: {failed}"[:500], may_have_arrived=was_connected)
