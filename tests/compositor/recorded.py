@@ -51,7 +51,13 @@ class MjrWriter:
 
 
 def rtp_packet(
-    number: int, timestamp: int, payload: bytes, *, ssrc: int = 1, is_marked: bool = False, extension: bytes = b""
+    number: int,
+    timestamp: int,
+    payload: bytes,
+    *,
+    ssrc: int = 1,
+    is_marked: bool = False,
+    extension: bytes = b"",
 ) -> bytes:
     first = 0x90 if extension else 0x80
     header = struct.pack(
@@ -191,7 +197,10 @@ def microphone(
                 Sent(
                     start_ms + number * 20,
                     rtp_packet(
-                        first_number + number, first_timestamp + round(number * clock / 50), bytes(packet), ssrc=ssrc
+                        first_number + number,
+                        first_timestamp + round(number * clock / 50),
+                        bytes(packet),
+                        ssrc=ssrc,
                     ),
                 )
             )

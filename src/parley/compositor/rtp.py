@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _HEADER = struct.Struct(">BBHII")
-_ONE_BYTE_EXTENSIONS = 0xBEDE  # RFC 8285; 0x100 and a nibble announce those with two
-_TWO_BYTE_EXTENSIONS = 0x100
+_ONE_BYTE_EXTENSIONS = 0xBEDE  # RFC 8285; those with two end in any four bits
+_TWO_BYTE_EXTENSIONS = 0x1000
 _ROUND = 1 << 16
 WAIT_MS = 1_000.0
 """Longer than a retransmission takes that is still of use."""
