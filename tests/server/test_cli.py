@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -90,9 +91,8 @@ def test_a_value_that_cannot_be_is_refused_by_name(option: str, value: str) -> N
     assert "must be" in done.output
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "demo"])
-async def test_a_data_folder_that_cannot_be_is_said_in_a_sentence(command: str) -> None:
-    done = await parley(command, "--data", "/dev/null/parley")
+async def test_a_data_folder_that_cannot_be_is_said_in_a_sentence() -> None:
+    done = await parley("serve", "--port", "0", "--data", "/dev/null/parley")
     assert done.code == 1
     assert "The data folder /dev/null/parley cannot be made" in done.err
     assert "Traceback" not in done.err
@@ -114,6 +114,7 @@ async def test_the_api_answers_below_the_prefix_and_to_the_headers_of_the_settin
     assert found == {"": 200, "/api/v4": 200, "/client/v4": 404}
     assert described["servers"] == [{"url": "/api/v4"}]
     assert f"{server.url.replace('127.0.0.1', 'localhost')}/api/v4" in server.log
+    assert f"API tokens      parley keys create --data {tmp_path / 'data'}" in server.log
 
 
 async def test_what_can_be_got_answers_head_without_content(tmp_path: Path) -> None:
@@ -124,12 +125,6 @@ async def test_what_can_be_got_answers_head_without_content(tmp_path: Path) -> N
                 assert await head.read() == b""
         async with http.head("/v2/meetings/chat-upload") as refused:
             assert refused.status == 405
-
-
-async def test_the_server_says_how_to_make_tokens_for_its_data(tmp_path: Path) -> None:
-    async with serving(tmp_path / "data") as server:
-        told = f"parley keys create --data {tmp_path / 'data'}"
-        assert f"API tokens      {told}" in server.log
 
 
 async def test_the_version_is_printed() -> None:
@@ -209,15 +204,22 @@ async def test_migrations_can_be_looked_at_first(tmp_path: Path) -> None:
 
 async def test_the_doctor_tells_bad_from_good_by_its_exit_status(tmp_path: Path) -> None:
     here = ("doctor", "--data", str(tmp_path), "--port", "0", "--no-media", "--media-interfaces", "127.0.0.1")
-    healthy = await parley(*here)
-    assert "database" in healthy.out
+    healthy = await parley(*here, "--tls")
     assert healthy.code == (1 if "FAIL" in healthy.out else 0)
-    assert "FAIL  database" not in healthy.out
+    assert re.search(r"^ok +database ", healthy.out, re.MULTILINE)
+    assert re.search(r"^ok +files +stored in the data folder", healthy.out, re.MULTILINE)
+    chain = tmp_path / "tls" / "localhost.pem"
+    assert re.search(rf"^ok +certificate +{chain}, valid until ", healthy.out, re.MULTILINE)
     ill = await parley(
-        *here, "--redis-url", f"unix://{tmp_path}/no.sock", "--public-url", "http://example.org"
+        *here,
+        *("--redis-url", f"unix://{tmp_path}/no.sock", "--public-url", "http://example.org"),
+        *("--storage-url", "no-bucket"),
+        *("--tls-certificate", str(chain), "--tls-key", str(chain.with_name("authority.key"))),
     )
     assert ill.code == 1
     assert "not https" in ill.out
+    assert re.search(r"^FAIL +files ", ill.out, re.MULTILINE)
+    assert re.search(r"^FAIL +certificate +.*not a certificate and its private key", ill.out, re.MULTILINE)
     assert ill.out.count("FAIL") > healthy.out.count("FAIL")
 
 

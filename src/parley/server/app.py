@@ -111,12 +111,17 @@ async def open_store(settings: Settings) -> Store:
     else:
         database = SqliteDatabase(folder / "parley.db")
     vault = Vault(load_master_key(settings.secret_key or None, folder / "secret.key"))
-    store = Store.over(database, clock, _blobs(settings), vault)
+    store = Store.over(database, clock, blobs_of(settings), vault)
     await database.open()
     return store
 
 
-def _blobs(settings: Settings) -> Blobs:
+def blobs_of(settings: Settings) -> Blobs:
+    """Where the files of a configuration are.
+
+    Raises:
+        Invalid: the URL of the storage is none.
+    """
     if not settings.storage_url:
         return Blobs.local(settings.folder / "files")
     parts = urlsplit(settings.storage_url)

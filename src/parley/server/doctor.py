@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
 from parley.base.errors import ParleyError
+from parley.base.ids import new_uuid
 from parley.base.settings import Settings
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
-from parley.server.app import open_store
+from parley.server.app import blobs_of, open_store
 from parley.server.network import media_interfaces, media_obstacle, unknown_interfaces
 from parley.server.serve import LOOPBACK, public_url
+from parley.server.tls import certificate_files, valid_until
 from parley.web.files import DIST
 
 Grade = Literal["good", "note", "bad"]
 CHECK_TIMEOUT_S = 20.0
 LEAST_FREE_BYTES = 1 << 30
+EXPIRES_SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ Check = Callable[[Settings], Awaitable[list[Finding]]]
 async def examine(settings: Settings) -> list[Finding]:
     """Run every check; one that fails or hangs is a finding, not an end."""
     findings: list[Finding] = []
-    for check in (_data, _database, _redis, _media, _ports, _relay, _address, _pages):
+    for check in (_data, _database, _files, _redis, _media, _ports, _relay, _address, _certificate, _pages):
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 findings += await check(settings)
@@ -66,6 +70,23 @@ async def _database(settings: Settings) -> list[Finding]:
     await store.database.close()
     kind = "PostgreSQL" if settings.database_url else "SQLite"
     return [Finding("good", "database", f"{kind} answers and its schema is up to date")]
+
+
+async def _files(settings: Settings) -> list[Finding]:
+    """Write a file, read it and remove it."""
+    blobs = blobs_of(settings)
+    key = f"doctor-{new_uuid()}"
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"parley"
+
+    await blobs.put(key, content())
+    found = b"".join([chunk async for chunk in (await blobs.get(key)).chunks])
+    await blobs.delete(key)
+    where = settings.storage_url or "the data folder"
+    if found != b"parley":
+        return [Finding("bad", "files", f"{where} does not give back what was stored")]
+    return [Finding("good", "files", f"stored in {where} and read again")]
 
 
 async def _redis(settings: Settings) -> list[Finding]:
@@ -187,6 +208,18 @@ async def _address(settings: Settings) -> list[Finding]:
             server.close()
             await server.wait_closed()
     return [Finding("good", "public address", url.geturl())]
+
+
+async def _certificate(settings: Settings) -> list[Finding]:
+    chain, _ = await certificate_files(settings, public_url(settings, settings.port))
+    if chain is None:
+        return []
+    end = valid_until(chain)
+    left = end - datetime.now(UTC)
+    sentence = f"{chain}, valid until {end:%Y-%m-%d}"
+    if left < timedelta():
+        return [Finding("bad", "certificate", f"{chain} has expired; renew it, or leave it out for --tls.")]
+    return [Finding("note" if left < EXPIRES_SOON else "good", "certificate", sentence)]
 
 
 async def _ignore(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import os
+import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,11 +29,12 @@ async def certificate_files(settings: Settings, url: str) -> tuple[str | None, s
     """Paths of certificate chain and key, or None when the server speaks plain http.
 
     Raises:
-        Invalid: only one of certificate and key is given, or a file is missing.
+        Invalid: only one of certificate and key is given, a file is missing, or they are not a pair.
     """
     if settings.tls_certificate or settings.tls_key:
         _require_file(settings.tls_certificate, "tls_certificate")
         _require_file(settings.tls_key, "tls_key")
+        _require_pair(settings.tls_certificate, settings.tls_key)
         return settings.tls_certificate, settings.tls_key
     if not settings.tls:
         return None, None
@@ -43,6 +45,20 @@ async def certificate_files(settings: Settings, url: str) -> tuple[str | None, s
 def _require_file(path: str, name: str) -> None:
     if not path or not Path(path).is_file():
         raise Invalid(f"{name} must name a PEM file; both certificate and key are needed.", field=name)
+
+
+def _require_pair(chain: str, key: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
+    except OSError as wrong:  # `ssl.SSLError` is one
+        raise Invalid(
+            f"{chain} and {key} are not a certificate and its private key in PEM.", field="tls_certificate"
+        ) from wrong
+
+
+def valid_until(chain: str) -> datetime.datetime:
+    """When the server's own certificate ends, the first of its chain."""
+    return x509.load_pem_x509_certificate(Path(chain).read_bytes()).not_valid_after_utc
 
 
 def _local_certificate(folder: Path, host: str) -> tuple[str, str]:
