@@ -48,6 +48,10 @@ class Customer:
         """Close the connections."""
         await self._client.close()
 
+    def address(self, parley_url: str) -> str:
+        """Of the app's resources in the REST API."""
+        return f"{parley_url}/client/v4/accounts/{self._ids['account_id']}/realtime/kit/{self._ids['app_id']}"
+
     @property
     def _kit(self) -> Any:
         return self._client.realtime_kit

@@ -9,7 +9,7 @@ may have been lost on the bus, is closed; its client reconnects and synchronises
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 import structlog
@@ -183,6 +183,10 @@ class _Guest:
 
     def send_text(self, text: str | bytes) -> None:
         self.send_frames(encode_text(text))
+
+    def send_texts(self, texts: Iterator[bytes]) -> None:
+        for text in texts:  # the protocol has no long answers in text
+            self.send_text(text)
 
     def send_binary(self, data: bytes) -> None:
         self.send_frames(encode_binary(data))
