@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,5 +127,13 @@ class RunningMeeting(Protocol):
         ...
 
 
-Observer = Callable[[RunningMeeting], None]
-"""Called at once after who is in a meeting, or what they publish, may have changed; must return at once."""
+class Observer(Protocol):
+    """Follows the meetings that run in this process. Calls must return at once."""
+
+    def changed(self, live: RunningMeeting) -> None:
+        """Who is in a meeting, or what they publish, may have changed."""
+        ...
+
+    def broadcast(self, live: RunningMeeting, kind: str, payload: bytes) -> None:
+        """A client sent all others a message."""
+        ...

@@ -51,6 +51,11 @@ from parley.recordings.service import Recordings
 from parley.recordings.settings import resolve
 
 log = structlog.get_logger(__name__)
+METADATA_KINDS = frozenset({"ID3", "ID3Data"})
+"""Messages that become timed metadata of interactive recordings (`realtimekit.md` 10.8)."""
+END_OF_METADATA = "CLOSE_TRANSPORT"
+NOTES_LIMIT = 256
+"""Metadata that waits to be written; what comes while there is more is left out."""
 AWAY = timedelta(seconds=60)
 """A meeting that no server ran for longer than this has a gap that is cut out of its recordings."""
 
@@ -79,7 +84,7 @@ class Captures:
         self._running = running
         self._meetings: dict[MeetingId, MeetingCapture] = {}
 
-    def observe(self, live: RunningMeeting) -> None:
+    def changed(self, live: RunningMeeting) -> None:
         """See `meetings.ports.Observer`."""
         capture = self._meetings.get(live.id)
         if capture is None or capture.live is not live:
@@ -94,7 +99,13 @@ class Captures:
         if live is not None:
             if happened.kind is RecordingKind.COMPOSITE:
                 live.recording_changed(happened.recording_id, happened.status)
-            self.observe(live)
+            self.changed(live)
+
+    def broadcast(self, live: RunningMeeting, kind: str, payload: bytes) -> None:
+        """See `meetings.ports.Observer`."""
+        capture = self._meetings.get(live.id)
+        if capture is not None and kind in METADATA_KINDS:
+            capture.note(payload)
 
     async def stop(self) -> None:
         """End; captures go on until their meetings are closed."""
@@ -119,9 +130,18 @@ class MeetingCapture:
         self._senders: dict[str, SendTransport] = {}
         """Those that are captured, by id."""
         self._following: dict[RecordingId, _Following] = {}
+        self._notes: list[tuple[datetime, str]] = []
+        self._without_metadata: set[RecordingId] = set()
+        """Those whose clients said that nothing more comes."""
         self._started_for: SessionId | None = None
         self._is_wanted = False
         self._task: asyncio.Task[None] | None = None
+
+    def note(self, payload: bytes) -> None:
+        """Keep metadata for the interactive recordings that run now."""
+        if len(self._notes) < NOTES_LIMIT:
+            self._notes.append((self.live.scope.now(), payload.decode("utf-8", "replace")))
+            self.wake()
 
     def wake(self) -> None:
         """Look again soon; changes of one moment are one look."""
@@ -170,6 +190,7 @@ class MeetingCapture:
             await self._close(scope, gone, now)
         for recording in running:
             await self._write(scope, recording, people, now)
+        await self._write_notes(scope, [each for each in running if each.config.get("is_interactive")])
 
     async def _begin(self, scope: AppScope, recording: Recording, session_id: SessionId) -> Recording:
         """Take up a recording that this process does not follow yet."""
@@ -252,6 +273,20 @@ class MeetingCapture:
             pinned=pinned,
             tracks={key: begun[key].id if key in begun else known.tracks[key] for key in there},
         )
+
+    async def _write_notes(self, scope: AppScope, interactive: list[Recording]) -> None:
+        notes, self._notes = self._notes, []
+        if not notes or not interactive:
+            return
+        async with scope.change() as change:
+            for at, data in notes:
+                for recording in interactive:
+                    if recording.id in self._without_metadata:
+                        continue
+                    if END_OF_METADATA in data:
+                        self._without_metadata.add(recording.id)
+                    else:
+                        await store.add_moment(change, recording.id, MomentKind.METADATA, at, data=data)
 
     def _open_streams(
         self, recording: Recording, people: list[Publisher]

@@ -234,7 +234,7 @@ class Parley:
             store, signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
         )
         self.captures = Captures(recordings, registry.running_meeting)
-        registry.observe(self.captures.observe)
+        registry.observe(self.captures)
         sweeper = Sweeper(store, recordings)
         Finisher(
             store,

@@ -158,7 +158,7 @@ async def serving_api(
     app_scope = scope.app((await create_app(scope, "Kit")).id)
     token = await token_for(scope)
     captures = Captures(recordings, registry.running_meeting)
-    registry.observe(captures.observe)
+    registry.observe(captures)
     store.outbox.listen(lambda item: registry.heard(item.event))
     store.outbox.listen(lambda item: captures.heard(item.event))
     await live.start()

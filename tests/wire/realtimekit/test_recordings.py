@@ -8,6 +8,9 @@ from typing import Any
 import cloudflare
 import pytest
 
+from parley.base.ids import MeetingId
+from parley.recordings import store as rows
+from parley.recordings.model import MomentKind, RecordingId
 from tests.waiting import until
 from tests.wire.realtimekit.serving import Api
 
@@ -206,3 +209,27 @@ async def test_what_is_not_there_is_not_found(api: Api):
     await api.ask("GET", f"/recordings/active-recording/{unknown}", status=404)
     await api.ask("GET", "/recordings/nonsense", status=400)
     await api.ask("GET", "/recordings?meeting_id=nonsense", status=400)
+
+
+async def test_clients_put_metadata_into_an_interactive_recording(api: Api):
+    meeting_id = await api.meeting(title="Weekly")
+    recording_id = (await start(api, meeting_id, interactive_config={"type": "ID3"}))["id"]
+    ann = await api.join(meeting_id, await api.participant(meeting_id, "ann"))
+    await is_status(api, recording_id, "RECORDING")
+    live = api.registry.running_meeting(MeetingId(meeting_id))
+    for kind, payload in (
+        ("ID3", b'{"slide":1}'),
+        ("chatter", b"{}"),
+        ("ID3Data", b'"CLOSE_TRANSPORT"'),
+        ("ID3", b"{}"),
+    ):
+        live.controls.broadcast(ann, kind, payload)
+    noted: list[Any] = []
+
+    for _ in range(1000):
+        moments = await rows.moments_of(api.scope, RecordingId(recording_id))
+        noted = [moment.payload for moment in moments if moment.kind is MomentKind.METADATA]
+        if noted:
+            break
+        await api.ask("GET", f"/recordings/{recording_id}", status=200)
+    assert noted == [{"data": '{"slide":1}'}]

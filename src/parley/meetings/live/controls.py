@@ -152,6 +152,7 @@ class Controls:
         notice = Broadcast(kind, payload, to_ms(self._live.scope.now()))
         if to_peers is None:
             self._live.tell(notice, but=peer)
+            self._live.family.broadcast(self._live, kind, payload)
         else:
             wanted = set(to_peers)
             self._live.tell(notice, to=lambda other: other.id in wanted)

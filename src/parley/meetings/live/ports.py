@@ -30,6 +30,9 @@ class Family(Protocol):
     def changed(self, live: LiveMeeting) -> None:
         """Who is there, or what they publish, may have changed."""
 
+    def broadcast(self, live: LiveMeeting, kind: str, payload: bytes) -> None:
+        """A client sent all others a message."""
+
     def peer_left(self, live: LiveMeeting) -> None:
         """Somebody left; the parent may be idle now, or the meeting not worth keeping."""
 

@@ -49,7 +49,7 @@ class MeetingRegistry:
         self._pool = pool
         self._tokens = tokens
         self._meetings: dict[MeetingId, LiveMeeting] = {}
-        self._observers: list[Observer] = []
+        self.observers: list[Observer] = []
         self._opening = asyncio.Lock()
         self._heart: asyncio.Task[None] | None = None
         pool.on_lost(self._engine_lost)
@@ -115,13 +115,13 @@ class MeetingRegistry:
                         live.remove(peer)
 
     def observe(self, observer: Observer) -> None:
-        """Call somebody whenever who is in a meeting here, or what they publish, may have changed."""
-        self._observers.append(observer)
+        """Tell somebody of every meeting that runs here."""
+        self.observers.append(observer)
 
     def tell_observers(self, live: LiveMeeting) -> None:
         """Something of it changed, or it was opened."""
-        for observer in self._observers:
-            observer(live)
+        for observer in self.observers:
+            observer.changed(live)
 
     # --- meetings -----------------------------------------------------------------------------
 
@@ -340,6 +340,10 @@ class _Family:
 
     def changed(self, live: LiveMeeting) -> None:
         self._registry.tell_observers(live)
+
+    def broadcast(self, live: LiveMeeting, kind: str, payload: bytes) -> None:
+        for observer in self._registry.observers:
+            observer.broadcast(live, kind, payload)
 
     def peer_left(self, live: LiveMeeting) -> None:
         parent_id = live.meeting.parent_id
