@@ -1,9 +1,10 @@
-"""Four people's tracks made into 1280x720 H.264 and AAC: CPU against `ffmpeg` with xstack, and speed on one core.
+"""Four people's tracks made into 1280x720 H.264 and AAC: CPU against `ffmpeg` with xstack, and speed on one
+core.
 
-Both read the same VP8 and Opus packets and make the same picture, less names, corners and marks of the speaker
-that ffmpeg does not draw. x264 gets the same options and one thread; AAC has the same bit rate. What Parley spares
-AAC at that rate ffmpeg spares only in the second comparison, which is for information. CPU time is that of the
-whole process, its start included.
+Both read the same VP8 and Opus packets and make the same picture, less names, corners and marks of the
+speaker that ffmpeg does not draw. x264 gets the same options and one thread; AAC has the same bit rate. What
+Parley spares AAC at that rate ffmpeg spares only in the second comparison, which is for information. CPU time
+is that of the whole process, its start included.
 """
 
 from __future__ import annotations

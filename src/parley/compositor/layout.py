@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 MOST_TILES = 25
 """In a grid; more would not be recognised."""
+SMALLEST = 64
 _WIDEST, _NARROWEST = 16 / 9, 4 / 3
 _STRIP_SHARE = 0.2
 """Of the picture, for the people beside something large."""
@@ -44,7 +45,13 @@ def even(value: float) -> int:
 
 @functools.lru_cache(maxsize=64)
 def arrange(width: int, height: int, *, large: int, people: int) -> Arrangement:
-    """Places for that many large things and people."""
+    """Places for that many large things and people.
+
+    A picture with less than `SMALLEST` pixels in one direction is one tile as a whole.
+    """
+    if min(width, height) < SMALLEST:
+        whole = (Rect(0, 0, width, height),)
+        return Arrangement(whole, ()) if large else Arrangement((), whole[:people])
     space = gap(width, height)
     area = Rect(space, space, even(width - 2 * space), even(height - 2 * space))
     if not large:

@@ -114,6 +114,8 @@ class Painter:
     def _paint_ring(self, rect: Rect) -> None:
         """Around the tile, in the space between tiles."""
         thick = max(layout.even(layout.gap(self._width, self._height) / 3), 2)
+        if rect.x < thick:
+            return  # the tile is the whole picture
         outer = Rect(rect.x - thick, rect.y - thick, rect.width + 2 * thick, rect.height + 2 * thick)
         planes = part(self._planes, outer)
         fill(planes, self._brand)

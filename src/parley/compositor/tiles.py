@@ -18,6 +18,8 @@ _MOST_PIXELS = 50_000_000
 _FINER = 3
 """Curves are drawn so much larger, then made small: Pillow's own have steps."""
 _TAG_COLOUR = (0, 0, 0, 150)
+_LONGEST = 80
+"""Letters of a name that are looked at; there is no room for so many."""
 _UNKNOWN = "Guest"
 """The name of who has none."""
 
@@ -27,7 +29,7 @@ Rgba = NDArray[np.uint8]
 def name_tag(name: str, *, is_muted: bool, tile_height: int, widest: int, canvas: Canvas) -> Rgba:
     """A name on a dark, half transparent plate; with a crossed-out microphone when nothing is to be heard."""
     size = text_size(tile_height)
-    font, text = fonts.for_text(name or _UNKNOWN, size)
+    font, text = fonts.for_text(name[:_LONGEST] or _UNKNOWN, size)
     pad, icon = round(size * 0.55), round(size * 1.05) if is_muted else 0
     room = widest - 2 * pad - (icon + pad // 2 if icon else 0)
     text = _shortened(text, font, room)
@@ -76,7 +78,7 @@ def avatar(name: str, picture: Path | None, diameter: int, canvas: Canvas) -> Rg
 
 def initials(name: str) -> str:
     """Of the first and the last word; of one word its first letter."""
-    words = [word for word in (_letters(word) for word in (name or _UNKNOWN).split()) if word]
+    words = [word for word in (_letters(word) for word in (name[:_LONGEST] or _UNKNOWN).split()) if word]
     if not words:
         return "?"
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
