@@ -141,7 +141,7 @@ async def test_page_says_what_it_can_see_by_itself(
 async def test_page_says_why_the_server_refuses(visit: Visit, origin: str, status: int, state: str) -> None:
     await visit.page.goto(f"{origin}/meet#token={token(status=status, exp=time.time() + 60)}")
     shown = visit.page.locator(f"[data-state={state}]")
-    await expect(shown).to_be_visible(timeout=20_000)
+    await expect(shown).to_be_visible(timeout=60_000)
     await expect(shown.locator(".detail")).to_have_text(f"The server said {status}.")
     assert visit.foreign(origin) == []
     assert not [line for line in visit.complaints if "Content Security Policy" in line]
