@@ -37,12 +37,17 @@ _random: list[str] = []
 os.register_at_fork(after_in_child=_random.clear)  # or parent and child would make the same ids
 
 
-def new_uuid() -> str:
-    """A fresh random id."""
+def new_digits() -> str:
+    """32 fresh random hexadecimal digits."""
     if not _random:
         digits = os.urandom(16 * _AT_ONCE).hex()
         _random.extend(digits[n : n + 32] for n in range(0, len(digits), 32))
-    digits = _random.pop()
+    return _random.pop()
+
+
+def new_uuid() -> str:
+    """A fresh random id."""
+    digits = new_digits()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

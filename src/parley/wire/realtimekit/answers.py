@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from parley.base.ids import new_uuid
+from parley.base.ids import new_digits
 from parley.base.paging import Page
 from parley.base.times import iso_from_ms
 from parley.store.rows import Stored
@@ -51,7 +51,7 @@ class Many(msgspec.Struct, Generic[T], frozen=True):
 
 def json_answer(status: int, body: bytes, *headers: Header) -> Answer:
     """An answer of this API, success or not."""
-    request_id = new_uuid().replace("-", "").encode()
+    request_id = new_digits().encode()
     return Answer(
         status, body, [(b"content-type", b"application/json"), (b"x-request-id", request_id), *headers]
     )

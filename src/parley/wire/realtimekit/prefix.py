@@ -21,7 +21,7 @@ class StripPrefix:
         if scope["type"] in ("http", "websocket"):
             path: str = scope["path"]
             if path.startswith(self._prefix + "/"):
-                scope = dict(scope)
+                # In place: uvicorn makes a scope for each request and needs its path no more.
                 scope["path"] = path[len(self._prefix) :]
                 raw: bytes = scope.get("raw_path") or b""
                 if raw.startswith(self._prefix.encode()):
