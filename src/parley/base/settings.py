@@ -149,6 +149,18 @@ class Settings:
     recording_days: int = setting(
         7, "How long finished recordings can be downloaded, in days.", example="30", check=_between(1, 36_500)
     )
+    chat_days: int = setting(
+        7,
+        "How long chat is kept after its session, in days, unless the meeting persists it.",
+        example="30",
+        check=_between(1, 36_500),
+    )
+    history_days: int = setting(
+        180,
+        "How long sessions, their peers and the quality of their calls are remembered, in days.",
+        example="365",
+        check=_between(1, 36_500),
+    )
     storage_endpoint_of: tuple[str, ...] = setting(
         (),
         "Addresses to use instead of the provider's for recordings that go to customers' storage.",

@@ -37,6 +37,15 @@ class MeetingEnded(SessionEvent, frozen=True, kw_only=True):
     reason: EndReason
 
 
+@event("meeting.chat_synced", since="0.2")
+class ChatSynced(SessionEvent, frozen=True, kw_only=True):
+    """The chat of an ended session can be downloaded; not announced for a session without chat."""
+
+    ended_at: datetime
+    download_url: str
+    download_url_expiry: datetime
+
+
 class PeerEventBase(SessionEvent, frozen=True, kw_only=True):
     """Base of events about one peer."""
 

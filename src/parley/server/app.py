@@ -34,6 +34,7 @@ from parley.media.pool import MediaPool
 from parley.media.ports import MediaUnavailable
 from parley.media.turn import IceOptions
 from parley.meetings.events import MeetingUpdated, ParticipantRemoved
+from parley.meetings.history.chat_dump import ChatDumps, History
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
@@ -233,6 +234,9 @@ class Parley:
         recordings = self.recordings = Recordings(
             store, signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
         )
+        keep_chat = timedelta(days=settings.chat_days)
+        self.chat_dumps = ChatDumps(store, signed_links, public_url=self.public_url, keep=keep_chat)
+        self.chat_dumps.register()
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures)
         sweeper = Sweeper(store, recordings)
@@ -277,7 +281,8 @@ class Parley:
         await self.sockets.start()
         stack.push_async_callback(self.sockets.stop)
         await self.block.start(stack)
-        housekeeping = Housekeeping(files, self.block.conversations.files)
+        history = History(store, keep=timedelta(days=settings.history_days))
+        housekeeping = Housekeeping(files, self.block.conversations.files, history)
         await housekeeping.start()
         stack.push_async_callback(housekeeping.stop)
 

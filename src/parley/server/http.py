@@ -69,6 +69,7 @@ def build_asgi(
         tokens=parley.tokens,
         live=parley.live,
         recordings=parley.recordings,
+        chat_dumps=parley.chat_dumps,
         limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
         accepts_key_header=settings.api_key_header,
     )

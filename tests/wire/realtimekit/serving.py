@@ -22,6 +22,7 @@ from parley.base.signing import SignedLinks
 from parley.bus import MemoryBus
 from parley.media.pool import MediaPool
 from parley.meetings.apps import create_app
+from parley.meetings.history.chat_dump import ChatDumps
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
@@ -139,6 +140,11 @@ def recordings_of(store: Store) -> Recordings:
     return Recordings(store, SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
 
 
+def dumps_of(store: Store) -> ChatDumps:
+    """Chat of ended sessions; whoever wants files to be written runs the jobs."""
+    return ChatDumps(store, SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
+
+
 @contextlib.asynccontextmanager
 async def serving_api(
     store: Store, scope: Scope, *, limiter: RateLimiter | None = None, accepts_key_header: bool = False
@@ -150,7 +156,15 @@ async def serving_api(
     registry = MeetingRegistry(store, MediaPool({}), tokens, placement)
     live = RoutedMeetings(registry, bus)
     recordings = recordings_of(store)
-    context = RealtimeKitContext(store, tokens, live, recordings, limiter, accepts_key_header)
+    context = RealtimeKitContext(
+        store=store,
+        tokens=tokens,
+        live=live,
+        recordings=recordings,
+        chat_dumps=dumps_of(store),
+        limiter=limiter,
+        accepts_key_header=accepts_key_header,
+    )
     pages = Litestar(
         [reference_router()], openapi_config=None, exception_handlers={HTTPException: refuse_http}
     )

@@ -15,6 +15,7 @@ from parley.accounts.scope import AppScope, Change
 from parley.base.errors import Conflict
 from parley.base.ids import PeerId, SessionId, new_uuid
 from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
+from parley.meetings.history.chat_dump import DUMP_QUEUE
 from parley.meetings.live import store
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.model import (
@@ -174,6 +175,7 @@ class SessionRecord:
             await self._counted(change, session, 0, connected)
             if await store.end_session(change, session.id, reason):
                 change.announce(MeetingEnded(**_session_fields(session), ended_at=now, reason=reason))
+                await change.enqueue(DUMP_QUEUE, session.id, {"session_id": session.id})
         self.session = None
         self.lost.clear()
         return session

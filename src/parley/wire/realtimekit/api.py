@@ -16,6 +16,7 @@ from functools import partial
 from parley.wire.asgi import RestApi
 from parley.wire.realtimekit import (
     active_session,
+    analytics,
     apps,
     meetings,
     participants,
@@ -38,6 +39,7 @@ AREAS: tuple[Routes, ...] = (
     active_session.routes,
     sessions.routes,
     recordings.routes,
+    analytics.routes,
     webhooks.routes,
 )
 

@@ -33,6 +33,7 @@ from parley.accounts.scope import AppScope, Scope
 from parley.base.errors import Invalid, NotAllowed, NotFound, Unauthenticated
 from parley.base.ids import AppId, MeetingId, is_uuid
 from parley.meetings import service as meetings
+from parley.meetings.history.chat_dump import ChatDumps
 from parley.meetings.model import Meeting
 from parley.meetings.ports import LiveMeetings
 from parley.meetings.tokens import ParticipantTokens
@@ -59,6 +60,7 @@ class RealtimeKitContext:
     tokens: ParticipantTokens
     live: LiveMeetings
     recordings: Recordings
+    chat_dumps: ChatDumps
     limiter: RateLimiter | None = None
     """None = no limit."""
     accepts_key_header: bool = False

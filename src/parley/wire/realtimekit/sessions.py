@@ -8,9 +8,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from parley.accounts.scope import AppScope
-from parley.base.errors import Invalid
+from parley.base.errors import Invalid, NotFound, StateForbids
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Order
+from parley.base.times import iso_ms
 from parley.meetings.history import service
 from parley.meetings.history.model import (
     PeerFilter,
@@ -22,7 +23,7 @@ from parley.meetings.history.model import (
     SessionSort,
 )
 from parley.meetings.model import SessionStatus
-from parley.wire.realtimekit.answers import One, Paging
+from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
 from parley.wire.realtimekit.peers import (
     Filter,
@@ -103,6 +104,42 @@ class PeerQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     filters: list[Filter] = []
     include_peer_events: bool = False
+
+
+class ChatLink(msgspec.Struct, frozen=True):
+    """Where the chat of a session can be downloaded."""
+
+    chat_download_url: str
+    chat_download_url_expiry: Timestamp
+
+
+class TranscriptLink(msgspec.Struct, frozen=True):
+    """Where the transcript of a session can be downloaded."""
+
+    session_id: Uuid = msgspec.field(name="sessionId")
+    transcript_download_url: str
+    transcript_download_url_expiry: Timestamp
+
+
+class SummaryLink(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the summary of a session can be downloaded."""
+
+    session_id: Uuid
+    summary_download_url: str
+    summary_download_url_expiry: Timestamp
+
+
+class SummaryStarted(msgspec.Struct, frozen=True):
+    """How the summary stands."""
+
+    session_id: Uuid
+    status: Literal["IN_PROGRESS", "COMPLETED"]
+
+
+class TranscriptQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """In which form."""
+
+    format: Literal["SRT", "VTT", "JSON", "CSV", "srt", "vtt", "json", "csv"] = "CSV"
 
 
 async def _load(scope: AppScope, path: Mapping[str, str]) -> SessionReport:
@@ -193,6 +230,48 @@ async def get_session_participant(
     """
     peer = await service.peer_of_session(call.scope, session.session.id, participant_id)
     return One(peer_details(peer, await _events(call, peer, query), query.filters, query.include_peer_events))
+
+
+@routes.get("{app}/sessions/{session_id}/chat")
+async def get_session_chat(call: AppCall, session: SessionReport) -> One[ChatLink]:
+    """Get the chat of an ended session.
+
+    A link to a CSV file, made anew each time, that works for a week or for as long as the chat is kept.
+    404 while the session runs, when nothing was written in it, and when its time is over.
+    """
+    link = await call.context.chat_dumps.link(call.scope, session.session)
+    return One(ChatLink(link.url, iso_ms(link.expires_at)))
+
+
+@routes.get("{app}/sessions/{session_id}/transcript")
+async def get_session_transcript(
+    call: AppCall, session: SessionReport, query: TranscriptQuery
+) -> One[TranscriptLink]:
+    """Get the transcript of a session.
+
+    404 when there is none: nothing transcribes meetings on this server yet.
+    """
+    raise NotFound(f"No transcript found for session with id {session.session.id}")
+
+
+@routes.get("{app}/sessions/{session_id}/summary")
+async def get_session_summary(call: AppCall, session: SessionReport) -> One[SummaryLink]:
+    """Get the summary of a session.
+
+    404 when there is none: a summary is made of a transcript.
+    """
+    raise NotFound(f"No summary found for session with id {session.session.id}")
+
+
+@routes.post("{app}/sessions/{session_id}/summary")
+async def summarize_session(call: AppCall, session: SessionReport) -> One[SummaryStarted]:
+    """Make a summary of a session's transcript.
+
+    400 while the session runs, 404 without a transcript.
+    """
+    if session.session.status is SessionStatus.LIVE:
+        raise StateForbids("The session is still running")
+    raise NotFound(f"No transcript found for session with id {session.session.id}")
 
 
 @routes.get("{app}/sessions/peer-report/{peer_id}")

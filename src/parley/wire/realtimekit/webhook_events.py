@@ -12,6 +12,7 @@ from parley.base.events import Event
 from parley.base.ids import DeliveryId, WebhookId
 from parley.base.times import iso_ms
 from parley.meetings.events import (
+    ChatSynced,
     MeetingEnded,
     MeetingStarted,
     ParticipantJoined,
@@ -82,6 +83,20 @@ def _peer(happened: PeerEventBase, app: AppLabel) -> Body:
     return {"meeting": _meeting(happened, app), "participant": _participant(happened)}
 
 
+def _chat(happened: ChatSynced, app: AppLabel) -> Body:
+    return {
+        "sessionId": happened.session_id,
+        "meetingId": happened.meeting_id,
+        "title": happened.title,
+        "chatDownloadUrl": happened.download_url,
+        "chatDownloadUrlExpiry": iso_ms(happened.download_url_expiry),
+        "createdAt": iso_ms(happened.created_at),
+        "startedAt": iso_ms(happened.started_at),
+        "endedAt": iso_ms(happened.ended_at),
+        "organizedBy": {"id": app.id, "name": app.name},
+    }
+
+
 def _recording(happened: RecordingStatusChanged, app: AppLabel) -> Body:
     def iso(at: datetime | None) -> str | None:
         return None if at is None else iso_ms(at)
@@ -124,6 +139,7 @@ _TOLD: dict[type[Event], tuple[str, Callable[[Any, AppLabel], Body]]] = {
     MeetingEnded: ("meeting.ended", _ended),
     ParticipantJoined: ("meeting.participantJoined", _peer),
     ParticipantLeft: ("meeting.participantLeft", _peer),
+    ChatSynced: ("meeting.chatSynced", _chat),
     RecordingStatusChanged: ("recording.statusUpdate", _recording),
 }
 
