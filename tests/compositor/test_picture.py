@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from parley.compositor.layout import Rect, arrange, fit
-from parley.compositor.plan import Canvas, Person, Pin, Track, Watermark
+from parley.compositor.plan import Canvas, Person, Pin, Position, Track, Watermark
 from parley.compositor.video import FREEZE_MS
 from tests.compositor import recorded
 from tests.compositor.composed import (
@@ -205,12 +205,13 @@ def test_speaker_has_a_place_where_there_is_none_for_all(
 def test_watermark_is_in_its_corner_with_its_size(tmp_path: Path, camera: Write) -> None:
     logo = tmp_path / "logo.png"
     Image.new("RGBA", (40, 20), (0, 0, 255, 255)).save(logo)
-    for position, x, y in (
+    corners: tuple[tuple[Position, int, int], ...] = (
         ("left top", 0, 0),
         ("right top", 1, 0),
         ("left bottom", 0, 1),
         ("right bottom", 1, 1),
-    ):
+    )
+    for position, x, y in corners:
         shown = seen(
             plan(
                 tmp_path,

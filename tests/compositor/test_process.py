@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from parley.compositor.plan import Canvas, Output, write
 from parley.compositor.writer import temporary
 from tests.compositor.composed import camera_of, compose, microphone_of, person, plan
@@ -60,6 +62,21 @@ def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     status, lines = run(tmp_path / "plan.json")
     assert status == 1
     assert lines[-1]["error"] == "unwritable"
+
+
+def test_disk_that_is_full_is_told_and_nothing_is_left(tmp_path: Path, microphone: Write) -> None:
+    outputs = [
+        Output(path=tmp_path / "out.mp4", container="mp4", video="h264"),
+        Output(path=tmp_path / "out.tar", container="hls", video="h264"),
+    ]
+    wanted = plan(tmp_path, 20, people=[person("ana")], tracks=[microphone_of("ana", microphone("ana"))])
+    for output in outputs:
+        (tmp_path / "plan.json").write_bytes(write(msgspec.structs.replace(wanted, outputs=[output])))
+        limit = ["sh", "-c", 'ulimit -f 40; exec "$@"', "sh", *command(tmp_path / "plan.json")]  # 20 KiB
+        done = subprocess.run(limit, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        assert done.returncode == 1
+        assert json.loads(done.stdout.splitlines()[-1])["error"] == "disk_full", done.stdout
+        assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
 def test_run_that_was_killed_is_simply_run_again(tmp_path: Path, camera: Write, microphone: Write) -> None:

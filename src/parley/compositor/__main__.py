@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import av
 import msgspec
 
 from parley.base.errors import Invalid
@@ -26,6 +27,7 @@ from parley.compositor import job, plan
 
 _PROGRESS_EVERY_S = 0.5
 _FAILED, _INVALID = 1, 2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Progress:
@@ -81,8 +83,8 @@ def main(arguments: list[str]) -> int:
     except Exception as wrong:
         traceback.print_exc()
         progress.close()
-        if isinstance(wrong, OSError) and wrong.errno:
-            code = "disk_full" if wrong.errno in (errno.ENOSPC, errno.EDQUOT) else "unwritable"
+        if isinstance(wrong, OSError | av.FFmpegError) and wrong.errno:
+            code = "disk_full" if wrong.errno in _FULL else "unwritable"
             return _fail(code, f"An output cannot be written: {wrong.strerror}.")
         return _fail("failed", f"{type(wrong).__name__}: {wrong}")
     progress.close()

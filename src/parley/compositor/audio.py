@@ -55,6 +55,11 @@ class AudioSource:
         """Places are samples since the beginning of the track."""
         return round((at_ms - self.index.first_ms) * _PER_MS)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to read."""
+        return self._packets is not None and self._next is None and not self._chunks
+
     def is_muted(self, at_ms: float) -> bool:
         """Whether the plan says so."""
         return any(start <= at_ms < stop for start, stop in self._muted)

@@ -101,6 +101,7 @@ class Mixer:
                 total += sound
                 if is_microphone:
                     levels[peer_id] = level_db(sound)
+        self._sources = [one for one in self._sources if not one[2].is_over]
         return np.clip(total, -32768, 32767).astype(np.int16), levels
 
     def close(self) -> None:

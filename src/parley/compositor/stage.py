@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from av.video.frame import VideoFrame
 
 from parley.compositor import layout
 from parley.compositor.index import TrackIndex
@@ -29,11 +31,30 @@ class Playable(NamedTuple):
         """When it ended."""
         return self.content.last_ms if self.track.ended_at is None else float(self.track.ended_at)
 
+    def is_over(self, now_ms: float) -> bool:
+        """Whether nothing of it is to come."""
+        return now_ms > self.until_ms + _HEARD_MS
+
     def covers(self, now_ms: float) -> bool:
         """Whether it is on at that instant."""
-        return self.content.first_ms <= now_ms <= self.until_ms + _HEARD_MS and not any(
-            start <= now_ms < stop for start, stop in self.track.muted
-        )
+        is_on = self.content.first_ms <= now_ms and not self.is_over(now_ms)
+        return is_on and not any(start <= now_ms < stop for start, stop in self.track.muted)
+
+
+class Video(Protocol):
+    """What moves in a tile."""
+
+    @property
+    def frame(self) -> VideoFrame | None:
+        """The picture of the instant."""
+
+    @property
+    def rotation(self) -> int:
+        """Degrees clockwise by which it has to be turned."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every picture."""
 
 
 class Tile(NamedTuple):
@@ -45,7 +66,7 @@ class Tile(NamedTuple):
     is_screen: bool
     is_muted: bool
     is_talking: bool
-    video: VideoSource | None
+    video: Video | None
     """An avatar without."""
 
 
@@ -146,9 +167,14 @@ class Stage:
 
     def _camera(self, peer_id: str, now_ms: float) -> VideoSource | None:
         """Of the cameras that are on, the one switched on last."""
-        for playable, video in reversed(self._cameras.get(peer_id, ())):
+        cameras = self._cameras.get(peer_id, [])
+        for place in reversed(range(len(cameras))):
+            playable, video = cameras[place]
             if playable.covers(now_ms):
                 return video
+            if playable.is_over(now_ms):
+                video.close()
+                del cameras[place]
         return None
 
     def _person(self, rect: Rect, person: Person, now_ms: float, talking: str | None) -> Tile:

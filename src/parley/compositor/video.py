@@ -68,8 +68,6 @@ class VideoSource:
             skip_to = self.index.last_key_frame(now_ms)
         self._now_ms = now_ms
         while self._next is not None and self._next.at_ms <= now_ms:
-            # A key frame that was recorded in part is not among the frames; then decoding has to begin
-            # before.
             if skip_to is None or self._next.at_ms >= skip_to:
                 self._decode(self._next)
             self._read()
