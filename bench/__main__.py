@@ -34,6 +34,7 @@ BENCHES = (
     "realtime_sockets",
     "presence",
     "summary",
+    "composite",
 )
 LONG = ("kills",)
 """These take too long to be run unless they are named. Options after the name of one bench are its own."""

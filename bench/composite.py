@@ -22,6 +22,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from bench import peers
 from bench.figures import Figure
 from parley.compositor.layout import arrange
 from parley.compositor.plan import Canvas, Output, Person, Plan, Track, write
@@ -111,6 +112,15 @@ def webm(path: Path, pictures: Sequence[Sent], sound: Sequence[Sent]) -> None:
             container.mux(packet)
 
 
+def ffmpeg_program() -> str:
+    """The system's, or else that of the peers."""
+    found = shutil.which("ffmpeg")
+    if found is not None:
+        return found
+    command = [str(peers.python()), "-c", "import imageio_ffmpeg as it; print(it.get_ffmpeg_exe())"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def encoder_options(options: Mapping[str, str]) -> list[str]:
     """As ffmpeg wants them."""
     return [part for key, value in options.items() for part in (f"-{key}", value)]
@@ -154,31 +164,24 @@ def timed(command: Sequence[str]) -> float:
 
 def measure() -> list[Figure]:
     """Rounds that take turns, and their medians."""
-    program = shutil.which("ffmpeg")
+    program = ffmpeg_program()
     with tempfile.TemporaryDirectory(prefix="parley-composite-") as name:
         folder = Path(name)
         plan = prepare(folder)
         (folder / "plan.json").write_bytes(write(plan))
         commands = {"ours": [sys.executable, "-m", "parley.compositor", str(folder / "plan.json")]}
-        if program is not None:
-            commands["ffmpeg"] = ffmpeg(program, folder, plan.canvas, {})
-            commands["alike"] = ffmpeg(program, folder, plan.canvas, AAC_OPTIONS)
+        commands["ffmpeg"] = ffmpeg(program, folder, plan.canvas, {})
+        commands["alike"] = ffmpeg(program, folder, plan.canvas, AAC_OPTIONS)
         rounds = [{name: timed(command) for name, command in commands.items()} for _ in range(ROUNDS)]
         cpu = {name: statistics.median(one[name] for one in rounds) for name in commands}
         sizes = [path.stat().st_size for path in sorted(folder.glob("*.mp4"))]
-    figures = [
+    return [
         Figure(
             name="composition of 4 people at 720p30, of real time on one core",
             value=SECONDS / cpu["ours"],
             at_least=2.5,
             detail=f"{cpu['ours']:.2f} CPU s for {SECONDS} s",
-        )
-    ]
-    if program is None:
-        print("not compared: ffmpeg is not installed")
-        return figures
-    return [
-        *figures,
+        ),
         Figure(
             name="CPU of the composition, of ffmpeg xstack",
             value=cpu["ours"] / cpu["ffmpeg"],
