@@ -14,7 +14,7 @@ help: ## List the targets
 setup: ## Install what the server needs: Debian packages, .venv, browser pages
 	@scripts/setup.sh run
 
-setup-test: ## Install what the tests need as well: Chromium, PostgreSQL, Redis, coturn
+setup-test: ## Install what the tests need as well: Chromium, PostgreSQL, Redis, coturn, OpenSSH
 	@scripts/setup.sh test
 
 run: setup ## Set up, start the server and print its URLs (options: ARGS="--port 9000")

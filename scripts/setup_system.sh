@@ -2,7 +2,7 @@
 # Install the Debian/Ubuntu packages that are missing; ask apt for nothing when nothing is missing.
 #
 #   scripts/setup_system.sh run     Python and Janus
-#   scripts/setup_system.sh test    those, and Redis, PostgreSQL, coturn, iproute2, Chromium (on Debian)
+#   scripts/setup_system.sh test    those, and Redis, PostgreSQL, coturn, OpenSSH, iproute2, Chromium (on Debian)
 set -eu
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -30,6 +30,7 @@ missing_packages() {
     has redis-server || echo redis-server
     has_postgresql || echo postgresql
     has turnserver || echo coturn
+    has sshd || echo openssh-server # recordings go to SFTP servers
     has ip || echo iproute2
     has curl || echo curl # an example of the documentation
     if [ "$distribution" = debian ] && ! scripts/find_chromium.sh >/dev/null 2>&1; then
@@ -49,17 +50,17 @@ as_root() {
     fi
 }
 
-# Janus, Redis, coturn and PostgreSQL come with system services that Debian starts right away, with the stock
-# configuration on the well-known ports. Parley and its tests start private copies of their own, so the
+# Janus, Redis, coturn, PostgreSQL and OpenSSH come with system services that Debian starts right away, with the
+# stock configuration on the well-known ports. Parley and its tests start private copies of their own, so the
 # services stay off: units masked until the packages are in, then disabled. RUNLEVEL=1 has the same effect
 # where there is no systemd (containers, chroots), since no service belongs to that runlevel.
-SERVICES='janus redis-server coturn postgresql'
+UNITS='janus.service redis-server.service coturn.service postgresql.service ssh.service ssh.socket'
 
 install_packages() {
     new_units=
     if [ -d /run/systemd/system ]; then
-        for unit in $SERVICES; do
-            systemctl cat "$unit.service" >/dev/null 2>&1 || new_units="$new_units $unit.service"
+        for unit in $UNITS; do
+            systemctl cat "$unit" >/dev/null 2>&1 || new_units="$new_units $unit"
         done
         # shellcheck disable=SC2086 # a list of words
         [ -z "$new_units" ] || as_root systemctl mask --runtime --quiet $new_units

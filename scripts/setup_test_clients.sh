@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install the published JavaScript clients that the tests drive (web SDKs for Chromium, REST clients for Node),
-# and build our own.
+# Install the published JavaScript clients that the tests drive (web SDKs for Chromium, REST clients for Node) and
+# the storage emulator that they upload to, and build our own client.
 set -eu
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -8,7 +8,7 @@ set -eu
 PATH=$PWD/$VENV/bin:$PATH
 export PATH
 
-for folder in tests/browser tests/node tests/wire/block/client clients/typescript; do
+for folder in tests/browser tests/node tests/wire/block/client tests/recordings/storage/azurite clients/typescript; do
     installed=$(fingerprint "$folder/package.json" "$folder/package-lock.json")
     stamp=$(echo "$folder" | tr / -)
     if ! is_done "$stamp" "$installed" || [ ! -d "$folder/node_modules" ]; then

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,26 +9,14 @@ import pytest
 
 from parley.base.errors import NotFound
 from parley.store.blobs import PART_BYTES, Blobs, BlobsUnavailable
-
-SERVE_S3 = """
-from werkzeug.serving import make_server
-from moto.server import DomainDispatcherApplication, create_backend_app
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
+from tests.storages import S3Server, s3_server
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The URL of an S3-compatible server that keeps its buckets in memory."""
-    pytest.importorskip("moto.server", reason="moto is not installed")
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE_S3], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.kill()
+    with s3_server() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -51,9 +37,7 @@ def _s3(endpoint: str, bucket: str, prefix: str = "") -> Blobs:
 
 
 def _make_bucket(endpoint: str, bucket: str) -> None:
-    import urllib.request
-
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT"), timeout=30).close()
+    S3Server(endpoint).make(bucket)
 
 
 async def _chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -31,7 +31,7 @@ class _KeyFile(msgspec.Struct, frozen=True):
 
     client_email: str
     private_key: str
-    private_key_id: str = ""
+    private_key_id: str
 
 
 def storage(config: Mapping[str, Any], rules: Rules) -> ObjectStorage:
@@ -43,13 +43,14 @@ def storage(config: Mapping[str, Any], rules: Rules) -> ObjectStorage:
     bucket = fields.bucket(config)
     own = rules.endpoints.get("gcs")
     key = _key_file(fields.needed(config, "secret"))
-    is_plain = bool(own and own.startswith("http:"))
-    given = {
-        **msgspec.to_builtins(key),
-        "gcs_base_url": own or ENDPOINT,
-        "disable_oauth": is_plain,  # no token goes over plain http
-    }
-    make = partial(_store, bucket, msgspec.json.encode(given).decode())
+    base = own or ENDPOINT
+    is_plain = base.startswith("http:")
+    store: dict[str, Any] = {"config": {"base_url": base}}
+    if is_plain:  # emulators; they get no token that is worth something elsewhere
+        store["credential_provider"] = lambda: {"token": "none", "expires_at": None}
+    else:
+        store["config"]["service_account_key"] = msgspec.json.encode(key).decode()
+    make = partial(_store, bucket, store)
     return ObjectStorage(make, Place(SERVICE, bucket), None if own else rules.policy, allows_http=is_plain)
 
 
@@ -63,10 +64,5 @@ def _key_file(text: str) -> _KeyFile:
     raise Hopeless("“secret” of the storage must be the JSON key file of a Google service account.")
 
 
-def _store(bucket: str, key_file: str, options: Options) -> GCSStore:
-    return GCSStore(
-        bucket,
-        config={"service_account_key": key_file},
-        client_options=options,  # type: ignore[arg-type]
-        retry_config=RETRY,  # type: ignore[arg-type]
-    )
+def _store(bucket: str, settings: dict[str, Any], options: Options) -> GCSStore:
+    return GCSStore(bucket, **settings, client_options=options, retry_config=RETRY)  # type: ignore[arg-type]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import posixpath
+import re
 import secrets
 import socket
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +32,11 @@ STEP_S = 120.0
 """For one request, or for one piece of the file."""
 PIECE_BYTES = 2 << 20
 KEEP_ALIVE_S = 15
+MAX_ROUNDS = 512
+"""`ssh-keygen` takes 16 or 24; each is some 20 ms."""
+_OPENSSH_KEY = re.compile(r"BEGIN OPENSSH PRIVATE KEY-+\s+([A-Za-z0-9+/=\s]+?)-+END")
+_FULL = re.compile(r"quota|no space|disk full", re.IGNORECASE)
+"""In the text beside the error: version 3 of the protocol has no number for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,8 @@ class SftpStorage:
     port: int
     username: str
     password: str | None
-    key: asyncssh.SSHKey | None
+    """Or the passphrase of the key."""
+    private_key: str | None
     rules: Rules
 
     async def upload(self, file: LocalFile, key: str) -> None:
@@ -59,7 +68,10 @@ class SftpStorage:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[SFTPClient]:
-        connection = await self._connect(await self._open())
+        key = None
+        if self.private_key is not None:  # a passphrase takes a good part of a second
+            key = await asyncio.to_thread(read_private_key, self.private_key, self.password)
+        connection = await self._connect(await self._open(), key)
         try:
             async with asyncio.timeout(LOGIN_S):
                 try:
@@ -81,9 +93,11 @@ class SftpStorage:
         except OutgoingError as away:
             raise RetryLater(f"{self.host} cannot be reached: {away.message}.", detail=away.message) from away
 
-    async def _connect(self, opened: socket.socket) -> asyncssh.SSHClientConnection:
+    async def _connect(
+        self, opened: socket.socket, key: asyncssh.SSHKey | None
+    ) -> asyncssh.SSHClientConnection:
         """Log in with what the customer gave and nothing of this server: no files, agents or keys of it."""
-        is_key = self.key is not None
+        is_key = key is not None
         try:
             known = asyncssh.read_known_hosts(self.rules.known_hosts) if self.rules.known_hosts else None
         except (OSError, ValueError) as unread:
@@ -97,7 +111,7 @@ class SftpStorage:
                     sock=opened,
                     username=self.username,
                     password=None if is_key else self.password,
-                    client_keys=[self.key] if self.key is not None else None,
+                    client_keys=[key] if key is not None else None,
                     preferred_auth="publickey" if is_key else "password,keyboard-interactive",
                     known_hosts=known,
                     config=None,
@@ -125,7 +139,7 @@ class SftpStorage:
         draft = posixpath.join(folder, f".{name}.{secrets.token_hex(8)}.part")
         final = posixpath.join(folder, name)
         try:
-            if folder:
+            if folder and not await _step(sftp.isdir(folder)):
                 await _step(sftp.makedirs(folder, exist_ok=True))
             await self._clear(sftp, folder or ".", name)
             digests = await self._write(sftp, file, draft)
@@ -185,12 +199,11 @@ class SftpStorage:
             return failure
         if isinstance(failure, asyncssh.SFTPPermissionDenied | asyncssh.SFTPWriteProtect):
             return Hopeless(f"{self.host} does not let “{self.username}” write to “{folder or '.'}”.")
-        is_full = isinstance(failure, asyncssh.SFTPNoSpaceOnFilesystem | asyncssh.SFTPQuotaExceeded)
-        if is_full or await _is_full(sftp, folder or "."):
+        if _FULL.search(failure.reason) or await _is_full(sftp, folder or "."):
             return RetryLater(f"The disk of {self.host} is full.", detail=failure.reason)
         if isinstance(failure, asyncssh.SFTPConnectionLost | asyncssh.SFTPNoConnection):
             return RetryLater(f"The connection to {self.host} broke off.", detail=failure.reason)
-        if isinstance(failure, asyncssh.SFTPNotADirectory | asyncssh.SFTPFileAlreadyExists):
+        if failure.reason.endswith("is not a directory"):
             return Hopeless(f"“{folder}” is not a folder at {self.host}.", detail=failure.reason)
         return RetryLater(
             f"{self.host} could not store the file in “{folder or '.'}”.", detail=failure.reason
@@ -201,7 +214,7 @@ def storage(config: Mapping[str, Any], rules: Rules) -> SftpStorage:
     """An account.
 
     Raises:
-        Hopeless: something is missing, or the private key cannot be read.
+        Hopeless: something is missing or cannot be right.
     """
     host = fields.needed(config, "host")
     if len(host) > 253 or not host.isprintable() or " " in host or "/" in host:
@@ -212,20 +225,44 @@ def storage(config: Mapping[str, Any], rules: Rules) -> SftpStorage:
     password = fields.text(config, "password") or None
     key = None
     if config.get("auth_method") == "KEY":
-        key = _private_key(fields.needed(config, "private_key"), password)
+        key = fields.needed(config, "private_key")
     elif password is None:
         raise Hopeless("“password” of the storage is missing.")
     return SftpStorage(host, int(port), fields.needed(config, "username"), password, key, rules)
 
 
-def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
+def read_private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
+    """A customer's key; takes as long as its passphrase was made to take, so not for the event loop.
+
+    Raises:
+        Hopeless: it is none that this server takes.
+    """
     try:
-        return asyncssh.import_private_key(text + "\n", passphrase)
+        if "BEGIN ENCRYPTED PRIVATE KEY" in text or _rounds(text) > MAX_ROUNDS:
+            raise Hopeless(
+                "“private_key” of the storage is sealed in a way that this server does not open; "
+                "OpenSSH's own form (ssh-keygen -p -f KEY) is."
+            )
+        return asyncssh.import_private_key(text.strip() + "\n", passphrase)
     except asyncssh.KeyEncryptionError:
         raise Hopeless("“password” of the storage does not open its private key.") from None
-    except asyncssh.KeyImportError:
+    except (asyncssh.KeyImportError, ValueError, struct.error):
         what = "cannot be read" if passphrase else "cannot be read, or needs a passphrase in “password”"
         raise Hopeless(f"“private_key” of the storage {what}.") from None
+
+
+def _rounds(text: str) -> int:
+    """How often the passphrase of a key in OpenSSH's form is hashed (its PROTOCOL.key); its maker decides."""
+    found = _OPENSSH_KEY.search(text)
+    if found is None:
+        return 0
+    data = base64.b64decode("".join(found[1].split()), validate=True).removeprefix(b"openssh-key-v1\0")
+    for _ in range(2):  # names of the cipher and of the key derivation
+        (length,) = struct.unpack_from(">I", data)
+        data = data[4 + length :]
+    (length,) = struct.unpack_from(">I", data)
+    options = data[4 : 4 + length]
+    return int(struct.unpack(">I", options[-4:])[0]) if options else 0
 
 
 async def _rename(sftp: SFTPClient, draft: str, final: str) -> None:
