@@ -15,6 +15,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.browser import recorded_picture
 from tests.browser.chatter import FIRST_PAGE, Chatter
 from tests.browser.customer import GUEST, HOST, PARTICIPANT, PRESENTER, VIEWER, Customer, Meeting
 from tests.browser.kit import MEETING, PATIENCE_MS, PHONE, VIEWPORT, KitPage
@@ -200,9 +201,22 @@ async def chat_room(studio: Studio) -> None:
         await person.close()
 
 
+async def recording(studio: Studio) -> None:
+    """A picture out of a composed recording."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = await recorded_picture.take(await studio.browser("painter"), Path(folder))
+    picture.quantize(256).save(IMAGES / "recording.png", optimize=True)
+
+
 async def main() -> None:
     """Take them all, or those scenes that were named."""
-    scenes = {"start": start_page, "call": group_call, "webinar": webinar, "chat": chat_room}
+    scenes = {
+        "start": start_page,
+        "call": group_call,
+        "webinar": webinar,
+        "chat": chat_room,
+        "recording": recording,
+    }
     expect.set_options(timeout=PATIENCE_MS)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
