@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the Debian/Ubuntu packages that are missing; ask apt for nothing when nothing is missing.
 #
-#   scripts/setup_system.sh run     Python and Janus
+#   scripts/setup_system.sh run     Python, Janus and a font
 #   scripts/setup_system.sh test    those, and Redis, PostgreSQL, coturn, OpenSSH, iproute2, Chromium (on Debian)
 set -eu
 # shellcheck source=scripts/common.sh
@@ -20,12 +20,15 @@ has_postgresql() {
     return 1
 }
 
+has_font() { find /usr/share/fonts /usr/local/share/fonts -name '*.[ot]tf' 2>/dev/null | grep -q .; }
+
 # The name of each missing package, one per line.
 missing_packages() {
     has "${PYTHON:-python3}" || echo python3
     # Debian splits venv from Python; ensurepip is the part that is missing then.
     "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     has janus || echo janus
+    has_font || echo fonts-dejavu-core # names in recordings
     [ "$1" = test ] || return 0
     has redis-server || echo redis-server
     has_postgresql || echo postgresql
