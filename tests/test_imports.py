@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "compositor": 2,
     "conversations": 2,
     "insight": 2,
+    "livestreams": 2,
     "media": 2,
     "meetings": 2,
     "notifications": 2,
@@ -53,6 +54,10 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("conversations", "channels"): "messages are published on the conversation's channel",
     ("conversations", "insight"): "summaries and digests are written by its engines",
     ("conversations", "people"): "members are users; their roles decide what counts as unread",
+    ("livestreams", "accounts"): "every query takes the Scope that accounts resolves",
+    ("livestreams", "compositor"): "the live picture is painted as that of a recording",
+    ("livestreams", "media"): "what is sent is forwarded by the media engine",
+    ("livestreams", "meetings"): "streams are of meetings, and follow the running ones",
     ("meetings", "accounts"): "every query takes the Scope that accounts resolves",
     ("meetings", "channels"): "the chat of a meeting is a channel",
     ("meetings", "media"): "a live session moves its peers' media through the media port",
@@ -77,7 +82,9 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 """The modules of a domain that other domains may import; never its `store`."""
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
-    "compositor": frozenset({"plan"}),  # what it is to make
+    "compositor": frozenset(
+        {"audio", "colours", "layout", "painter", "plan", "rtp", "speaking", "stage", "timing", "vp8"}
+    ),  # plans say what it is to make; live streams are painted and mixed with its parts
     "accounts": frozenset(
         {"app_settings", "keys", "plans", "rates", "user_tokens"}
     ),  # its services, one file each

@@ -234,6 +234,12 @@ class Settings:
         example="192.0.2.10",
     )
     coturn_port: int = setting(3478, "Port of that relay.", example="443", check=_between(1, 65_535))
+    rtmp_port: int = setting(
+        1935,
+        "Port to take RTMP on for live streams, with nginx as a child of this server; 0 takes none.",
+        example="1936",
+        check=_PORT,
+    )
     tls: bool = setting(
         False,
         "Serve https; without a certificate a local authority is made in the data folder.",

@@ -117,6 +117,24 @@ class SendTransport(Protocol):
     def capture_file(self, mid: str) -> str | None:
         """Name of the file that a section is written into; None while nothing is."""
 
+    async def forward(self, mid: str, port: int, ssrc: int) -> str:
+        """Have the engine send what arrives in one section to a UDP port of this machine (127.0.0.1), as RTP.
+
+        Args:
+            mid: of the section; one layer of it, if there are several.
+            port: where to.
+            ssrc: what the packets are marked with (RFC 3550).
+
+        Returns:
+            What `stop_forward` takes.
+
+        Raises:
+            MediaError: the engine refuses.
+        """
+
+    async def stop_forward(self, forward_id: str) -> None:
+        """End that; nothing happens if it has ended."""
+
     async def close(self) -> None:
         """Release the transport; may be called twice."""
 

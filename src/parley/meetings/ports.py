@@ -95,6 +95,40 @@ class Publisher:
     streams: Sequence[Stream]
 
 
+class LivestreamState(Protocol):
+    """How the live stream of a meeting stands."""
+
+    @property
+    def livestream_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """INVOKED, LIVE, OFFLINE, IDLE or ERRORED."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """What it is called."""
+        ...
+
+    @property
+    def is_ingested(self) -> bool:
+        """Somebody pushes RTMP to it."""
+        ...
+
+    @property
+    def playback_url(self) -> str:
+        """Where viewers find it."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong."""
+        ...
+
+
 class RunningMeeting(Protocol):
     """A meeting that runs in this process, for those who follow it."""
 
@@ -124,6 +158,10 @@ class RunningMeeting(Protocol):
 
     def recording_changed(self, recording_id: str, status: str) -> None:
         """Tell everybody inside how a recording stands."""
+        ...
+
+    def livestream_changed(self, how: LivestreamState) -> None:
+        """Tell everybody inside how the live stream of the meeting stands."""
         ...
 
 

@@ -27,6 +27,7 @@ from parley.bus import Bus, MemoryBus
 from parley.channels.files import ChatFiles
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.conversations.events import ConversationLeft
+from parley.livestreams.events import LivestreamStatusChanged
 from parley.media.coturn import CoturnOptions, CoturnProcess
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
@@ -51,6 +52,7 @@ from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
 from parley.server.http import build_asgi
 from parley.server.lean import without
+from parley.server.livestreams import Streaming
 from parley.server.network import media_obstacle, unknown_interfaces
 from parley.server.text_engines import ConfiguredEngines
 from parley.store.blobs import Blobs
@@ -74,6 +76,7 @@ SHARED_EVENTS = (
     MeetingUpdated,
     ParticipantRemoved,
     RecordingStatusChanged,
+    LivestreamStatusChanged,
     RoomEnded,
     WebhooksChanged,
     AppSettingsChanged,
@@ -247,6 +250,7 @@ class Parley:
             work=settings.folder / "finishing",
             http=block_http,
         ).register()
+        self.streaming = Streaming(settings, store, registry, block_policy, public_url=self.public_url)
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         files = ChatFiles(store, signed_links, max_bytes=settings.chat_file_mb * 1_000_000)
@@ -276,6 +280,7 @@ class Parley:
         await registry.start()
         stack.push_async_callback(registry.stop)
         stack.push_async_callback(self.captures.stop)
+        await self.streaming.open(stack)
         await sweeper.start()
         stack.push_async_callback(sweeper.stop)
         await self.sockets.start()
@@ -298,6 +303,7 @@ class Parley:
             happened = decode(name, body)
             self.registry.heard(happened)
             self.captures.heard(happened)
+            self.streaming.heard(happened)
             self.block.heard(happened)
 
         self.store.outbox.listen(publish)

@@ -29,11 +29,14 @@ from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
+from parley.wire.realtimekit.client.livestreams import livestream_router
 from parley.wire.realtimekit.client.recordings import recording_router
 from parley.wire.realtimekit.downloads import PREFIX as DOWNLOADS_PREFIX
 from parley.wire.realtimekit.downloads import Downloads
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.errors import refuse_http
+from parley.wire.realtimekit.hls import PREFIX as HLS_PREFIX
+from parley.wire.realtimekit.hls import HlsFiles
 from parley.wire.realtimekit.limits import WindowLimiter
 from parley.wire.realtimekit.prefix import StripPrefix
 from parley.wire.realtimekit.reference import reference_router
@@ -70,11 +73,17 @@ def build_asgi(
         live=parley.live,
         recordings=parley.recordings,
         chat_dumps=parley.chat_dumps,
+        livestreams=parley.streaming.streams,
         limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
         accepts_key_header=settings.api_key_header,
     )
     client = ClientHttpContext(
-        auth=auth, files=files, recordings=parley.recordings, ice=ice, public_url=parley.public_url
+        auth=auth,
+        files=files,
+        recordings=parley.recordings,
+        livestreams=parley.streaming.streams,
+        ice=ice,
+        public_url=parley.public_url,
     )
     pages = WebContext(
         public_url=parley.public_url,
@@ -93,6 +102,7 @@ def build_asgi(
             key_handler(parley.signer),
             client_router(client),
             recording_router(client),
+            livestream_router(client),
             web_router(pages),
             telemetry_router(),
         ],
@@ -104,6 +114,7 @@ def build_asgi(
     apart: dict[str, AsgiApp] = {
         API_PREFIX: realtimekit_api(api),
         FILES_PREFIX: FileContent(parley.block.conversations.files),
+        HLS_PREFIX: HlsFiles(parley.streaming.playback),
         DOWNLOADS_PREFIX: Downloads(parley.recordings),
         RECORDINGS_PREFIX: RecordingContent(parley.block.rooms.recordings),
     }

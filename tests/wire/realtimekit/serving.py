@@ -20,6 +20,7 @@ from parley.accounts.scope import AppScope, Scope
 from parley.base.ids import MeetingId, ParticipantId, PeerId, new_uuid
 from parley.base.signing import SignedLinks
 from parley.bus import MemoryBus
+from parley.livestreams.service import Livestreams
 from parley.media.pool import MediaPool
 from parley.meetings.apps import create_app
 from parley.meetings.history.chat_dump import ChatDumps
@@ -135,6 +136,20 @@ async def serving(app: Any) -> AsyncIterator[str]:
         await shut_down(server)
 
 
+async def _no_ingest() -> None:
+    """Pretends that RTMP is taken somewhere."""
+
+
+def streams_of(store: Store) -> Livestreams:
+    """Live streams that nobody plays."""
+    return Livestreams(
+        store,
+        public_url="http://parley.test",
+        ingest_server="rtmp://parley.test:1935/live/",
+        open_ingest=_no_ingest,
+    )
+
+
 def recordings_of(store: Store) -> Recordings:
     """Recordings whose links nobody follows."""
     return Recordings(store, SignedLinks(b"tests"), public_url="http://parley.test", keep=timedelta(days=7))
@@ -162,6 +177,7 @@ async def serving_api(
         live=live,
         recordings=recordings,
         chat_dumps=dumps_of(store),
+        livestreams=streams_of(store),
         limiter=limiter,
         accepts_key_header=accepts_key_header,
     )

@@ -24,7 +24,7 @@ from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES
 from tests.wire.realtimekit.deliveries import logged
-from tests.wire.realtimekit.serving import dumps_of, recordings_of
+from tests.wire.realtimekit.serving import dumps_of, recordings_of, streams_of
 
 UNKNOWN = "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55"
 URL = "https://hooks.example/calls?key=1"
@@ -46,7 +46,12 @@ async def transport(app_scope: AppScope, signer: Signer) -> httpx.ASGITransport:
     """The webhook routes as an application."""
     tokens = await ParticipantTokens.of_store(app_scope.store)
     context = RealtimeKitContext(
-        app_scope.store, tokens, NoLiveMeetings(), recordings_of(app_scope.store), dumps_of(app_scope.store)
+        app_scope.store,
+        tokens,
+        NoLiveMeetings(),
+        recordings_of(app_scope.store),
+        dumps_of(app_scope.store),
+        streams_of(app_scope.store),
     )
 
     pages = Litestar([webhooks.key_handler(signer)], openapi_config=None)

@@ -96,6 +96,14 @@ class JanusSendTransport(JanusTransport):
         section = self._sections.get(mid)
         return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
 
+    async def forward(self, mid: str, port: int, ssrc: int) -> str:
+        """See `ports.SendTransport`."""
+        return await self._room.forward(Source(self._id, mid), port, ssrc)
+
+    async def stop_forward(self, forward_id: str) -> None:
+        """See `ports.SendTransport`."""
+        await self._room.stop_forward(self._id, forward_id)
+
     async def _refresh(self) -> None:
         try:
             await self.request_key_frame()

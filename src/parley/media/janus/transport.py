@@ -43,6 +43,12 @@ class Room(Protocol):
     async def moderate(self, source: Source, muted: bool) -> None:
         """Stop or resume the forwarding of a source."""
 
+    async def forward(self, source: Source, port: int, ssrc: int) -> str:
+        """Send what a source publishes to a UDP port of this machine; returns an id."""
+
+    async def stop_forward(self, transport_id: str, forward_id: str) -> None:
+        """End that."""
+
 
 class JanusTransport:
     """A peer connection between one browser and Janus.

@@ -166,6 +166,40 @@ class JanusRoom:
         body = self._body("moderate")
         await self._control.request({**body, "id": source.transport_id, "mid": source.mid, "mute": muted})
 
+    async def forward(self, source: Source, port: int, ssrc: int) -> str:
+        """Send what a source publishes to a UDP port of this machine; returns an id."""
+        self._require_open()
+        assert self._control is not None
+        stream = {"mid": source.mid, "host": "127.0.0.1", "port": port, "ssrc": ssrc}
+        if self.has_layers(source):
+            stream["simulcast"] = True  # as a viewer gets it, not each layer
+        answer = await self._control.request(
+            {
+                **self._body("rtp_forward"),
+                "admin_key": self._keys.room_creation,
+                "publisher_id": source.transport_id,
+                "host": "127.0.0.1",
+                "streams": [stream],
+            }
+        )
+        made = [str(each["stream_id"]) for each in answer.data.get("forwarders", ()) if "stream_id" in each]
+        if not made:
+            raise MediaError("The media engine does not forward this stream.")
+        return made[0]
+
+    async def stop_forward(self, transport_id: str, forward_id: str) -> None:
+        """End that; nothing happens if it has ended."""
+        if self._closed or self._control is None:
+            return
+        body = {
+            **self._body("stop_rtp_forward"),
+            "admin_key": self._keys.room_creation,
+            "publisher_id": transport_id,
+            "stream_id": int(forward_id),
+        }
+        with contextlib.suppress(JanusRefused):
+            await self._control.request(body)
+
     async def _create(self, options: RoomOptions) -> None:
         assert self._control is not None
         body = {

@@ -66,6 +66,25 @@ async def require_may_record(scope: AppScope, admitted: Admission) -> None:
     require(permissions.can_record, "record this meeting")
 
 
+async def require_may_stream(scope: AppScope, admitted: Admission) -> None:
+    """Refuse whoever is not in the meeting, or may not stream it.
+
+    Raises:
+        NotAllowed: says which.
+    """
+    permissions = await _permissions_inside(scope, admitted, "streaming")
+    require(permissions.can_livestream, "stream this meeting")
+
+
+async def may_stream(scope: AppScope, admitted: Admission) -> bool:
+    """Whether somebody is in the meeting, and may stream it."""
+    try:
+        await require_may_stream(scope, admitted)
+    except NotAllowed:
+        return False
+    return True
+
+
 async def _permissions_inside(scope: AppScope, admitted: Admission, doing: str) -> Permissions:
     """What somebody inside may do: what the preset says, with the changes of this session."""
     session = await store.live_session(scope, admitted.meeting.id)

@@ -25,6 +25,7 @@ from parley.meetings.live.lobby import Lobby
 from parley.meetings.live.media import Media
 from parley.meetings.live.notices import (
     Kicked,
+    LivestreamChanged,
     MediaJoined,
     Notice,
     PeerJoined,
@@ -53,7 +54,7 @@ from parley.meetings.model import (
     Session,
     StageState,
 )
-from parley.meetings.ports import Publisher, Stream
+from parley.meetings.ports import LivestreamState, Publisher, Stream
 from parley.meetings.service import get_meeting
 from parley.stream.closing import Close
 
@@ -161,6 +162,24 @@ class LiveMeeting:
             return  # it was stopped before: what is made of it now concerns nobody here
         if status != "INVOKED":  # who asked for it knows, and nothing is recorded yet
             self.tell(RecordingChanged(recording_id, status))
+
+    def livestream_changed(self, how: LivestreamState) -> None:
+        """See `ports.RunningMeeting`."""
+        if how.status == "IDLE":
+            return  # it was told that it had ended
+        session = self.session
+        self.tell(
+            LivestreamChanged(
+                livestream_id=how.livestream_id,
+                status=how.status,
+                name=how.name or "",
+                playback_url=how.playback_url,
+                error=how.error or "",
+                is_ingested=how.is_ingested,
+                session_id="" if session is None else session.id,
+                app_id=self.scope.app_id,
+            )
+        )
 
     @property
     def is_deserted(self) -> bool:

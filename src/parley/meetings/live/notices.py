@@ -84,6 +84,20 @@ class RecordingChanged(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class LivestreamChanged(Notice):
+    """The live stream of the meeting was asked for, is on, has ended or failed."""
+
+    livestream_id: str
+    status: str
+    name: str
+    playback_url: str
+    error: str
+    is_ingested: bool
+    session_id: str
+    app_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(Notice):
     """The session was ended for everybody."""
 

@@ -18,6 +18,7 @@ from parley.wire.realtimekit import (
     active_session,
     analytics,
     apps,
+    livestreams,
     meetings,
     participants,
     presets,
@@ -40,6 +41,7 @@ AREAS: tuple[Routes, ...] = (
     sessions.routes,
     recordings.routes,
     analytics.routes,
+    livestreams.routes,
     webhooks.routes,
 )
 

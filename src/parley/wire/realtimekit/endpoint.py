@@ -32,6 +32,7 @@ from parley.accounts.model import CredentialKind, Right
 from parley.accounts.scope import AppScope, Scope
 from parley.base.errors import Invalid, NotAllowed, NotFound, Unauthenticated
 from parley.base.ids import AppId, MeetingId, is_uuid
+from parley.livestreams.service import Livestreams
 from parley.meetings import service as meetings
 from parley.meetings.history.chat_dump import ChatDumps
 from parley.meetings.model import Meeting
@@ -61,6 +62,7 @@ class RealtimeKitContext:
     live: LiveMeetings
     recordings: Recordings
     chat_dumps: ChatDumps
+    livestreams: Livestreams
     limiter: RateLimiter | None = None
     """None = no limit."""
     accepts_key_header: bool = False

@@ -11,6 +11,8 @@ import msgspec
 from parley.base.events import Event
 from parley.base.ids import DeliveryId, WebhookId
 from parley.base.times import iso_ms
+from parley.livestreams.events import LivestreamStatusChanged
+from parley.livestreams.model import Told
 from parley.meetings.events import (
     ChatSynced,
     MeetingEnded,
@@ -134,6 +136,30 @@ def _recording(happened: RecordingStatusChanged, app: AppLabel) -> Body:
     return {"recording": recording, "meeting": meeting}
 
 
+def _livestream(happened: LivestreamStatusChanged, app: AppLabel) -> Body:
+    body: Body = {
+        "streamId": happened.livestream_id,
+        "status": "OFFLINE" if happened.status is Told.ERRORED else happened.status.value,
+        "manualIngest": happened.is_ingested,
+        "playbackUrl": happened.playback_url,
+        "ingestServer": happened.ingest_server,
+        "streamKey": None,  # what is delivered is kept in logs, in which no secret belongs
+    }
+    if happened.meeting_id is not None:
+        created, started = happened.session_created_at, happened.session_started_at
+        body["meeting"] = {
+            "id": happened.meeting_id,
+            "sessionId": happened.session_id,
+            "title": happened.meeting_title,
+            "roomName": happened.meeting_id,
+            "status": "LIVE",
+            "createdAt": None if created is None else iso_ms(created),
+            "startedAt": None if started is None else iso_ms(started),
+            "organizedBy": {"id": app.id, "name": app.name},
+        }
+    return body
+
+
 _TOLD: dict[type[Event], tuple[str, Callable[[Any, AppLabel], Body]]] = {
     MeetingStarted: ("meeting.started", _started),
     MeetingEnded: ("meeting.ended", _ended),
@@ -141,6 +167,7 @@ _TOLD: dict[type[Event], tuple[str, Callable[[Any, AppLabel], Body]]] = {
     ParticipantLeft: ("meeting.participantLeft", _peer),
     ChatSynced: ("meeting.chatSynced", _chat),
     RecordingStatusChanged: ("recording.statusUpdate", _recording),
+    LivestreamStatusChanged: ("livestreaming.statusUpdate", _livestream),
 }
 
 
@@ -157,6 +184,8 @@ class RealtimeKitPayloads:
 
     def public_name(self, happened: Event) -> str | None:
         """See `PayloadCodec.public_name`."""
+        if isinstance(happened, LivestreamStatusChanged) and happened.status is Told.INVOKED:
+            return None  # told when there is something to see
         known = _TOLD.get(type(happened))
         return known[0] if known else None
 

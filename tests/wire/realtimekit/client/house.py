@@ -42,7 +42,7 @@ from parley.wire.realtimekit.client.socket import ClientSockets
 from tests.store.databases import running
 from tests.stream.serving import Served, serving
 from tests.wire.realtimekit.client.peer import Peer
-from tests.wire.realtimekit.serving import recordings_of
+from tests.wire.realtimekit.serving import recordings_of, streams_of
 
 CHAT_FILE_BYTES = 1_000_000
 """Largest chat file of the server under test."""
@@ -225,6 +225,7 @@ async def house_on(
         auth=house.auth,
         files=house.files,
         recordings=recordings_of(house.store),
+        livestreams=streams_of(house.store),
         ice=ice,
         public_url="http://localhost:1",
     )

@@ -16,6 +16,9 @@ class Room(IntEnum):
     JOIN = 3
     LEAVE = 4
     GET_ROOM = 5
+    LIVESTREAM_STARTED = 8
+    LIVESTREAM_STOPPED = 9
+    LIVESTREAM_ERRORED = 10
     STAGE_REQUESTS = 12
     REQUEST_STAGE = 13
     CANCEL_STAGE_REQUEST = 14
@@ -45,6 +48,7 @@ class Room(IntEnum):
     RECORDING_STOPPED = 41
     RECORDING_PAUSED = 42
     STAGE_STATE = 43
+    LIVESTREAM_INVOKED = 44
 
 
 class Chat(IntEnum):

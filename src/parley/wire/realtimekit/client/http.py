@@ -30,6 +30,7 @@ from parley.base.errors import (
 from parley.base.ids import FileId
 from parley.base.times import to_ms
 from parley.channels.files import INLINE_TYPES, ChatFiles
+from parley.livestreams.service import Livestreams
 from parley.media.turn import IceOptions, ice_servers
 from parley.meetings.live.admission import (
     Admission,
@@ -61,6 +62,7 @@ class ClientHttpContext:
     auth: ParticipantAuth
     files: ChatFiles
     recordings: Recordings
+    livestreams: Livestreams
     ice: IceOptions
     public_url: str
     """Where browsers reach this server, without a slash at the end."""

@@ -88,6 +88,28 @@ def _recording(x: n.RecordingChanged, _: str) -> Encoded:
     )
 
 
+_LIVESTREAM = {
+    "INVOKED": Room.LIVESTREAM_INVOKED,
+    "LIVE": Room.LIVESTREAM_STARTED,
+    "ERRORED": Room.LIVESTREAM_ERRORED,
+}
+
+
+def _livestream(x: n.LivestreamChanged, meeting_id: str) -> Encoded:
+    return _LIVESTREAM.get(x.status, Room.LIVESTREAM_STOPPED), pb.LiveLiveStreamingEvent(
+        livestream_id=x.livestream_id,
+        err_message=x.error,
+        name=x.name,
+        meeting_id=meeting_id,
+        playback_url=x.playback_url,
+        org_id=x.app_id,
+        room_name=meeting_id,
+        room_uuid=x.session_id,
+        status=x.status,
+        manual_ingest=x.is_ingested,
+    )
+
+
 _ENCODERS: dict[type[n.Notice], Encoder] = {
     n.PeerJoined: lambda x, _: (Room.JOIN, shapes.peer_answer(x.peer)),
     # Only this and no media event: see pitfall 4 in section 11.
@@ -98,6 +120,7 @@ _ENCODERS: dict[type[n.Notice], Encoder] = {
     n.Kicked: lambda x, _: (Room.KICK, shapes.peer_answer(x.peer)),
     n.SessionEnded: lambda _, __: (Room.KICK_ALL, pb.RoomPeerInfoResponse()),
     n.RecordingChanged: _recording,
+    n.LivestreamChanged: _livestream,
     n.StageChanged: lambda x, _: (Room.STAGE_STATUS, shapes.stage_change(x)),
     n.StageRequests: lambda x, _: (Room.STAGE_REQUESTS, shapes.stage_requests(x)),
     n.StageDecision: lambda x, _: (Room.GRANT_STAGE if x.is_granted else Room.DENY_STAGE, None),

@@ -1,0 +1,96 @@
+"""What ends the streams of meetings without anybody's wish: the end of the session, an empty meeting.
+
+Every server looks; each end is decided under the lock of its row, so that it happens once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from parley.accounts.service import app_scope
+from parley.base.errors import ParleyError
+from parley.base.ids import AppId
+from parley.base.tasks import cancel_and_wait
+from parley.livestreams import store
+from parley.livestreams.service import Livestreams
+from parley.store.core import Store
+
+log = structlog.get_logger(__name__)
+EVERY_S = 2.0
+SILENT_FOR = timedelta(seconds=30)
+"""A server that takes RTMP says every few seconds that it still does."""
+KEPT_S = 60.0
+"""Segments of a stream that has ended."""
+EMPTY_FOR = timedelta(seconds=60)
+"""How long a stream waits in a meeting where nobody is (`realtimekit.md` 11.4, 11.9)."""
+
+
+class Sweeper:
+    """Looks at all active streams of meetings."""
+
+    def __init__(self, base: Store, streams: Livestreams, folder: Path) -> None:
+        """Prepare.
+
+        Args:
+            base: where streams are.
+            streams: their states.
+            folder: where their segments are.
+        """
+        self._store = base
+        self._streams = streams
+        self._folder = folder
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="livestreams sweeper")
+
+    async def stop(self) -> None:
+        """End."""
+        await cancel_and_wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except ParleyError as away:
+                log.warning("livestreams_not_swept", reason=away.message)
+            except Exception:
+                log.exception("livestreams_not_swept")
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> None:
+        """Do what is due now."""
+        now = self._store.clock.now()
+        for standing in await store.standings(self._store.database):
+            if _is_due(standing, now):
+                scope = await app_scope(self._store, AppId(standing.app_id), "system")
+                await self._streams.stop(scope, standing.id)
+        for app_id, stream_id in await store.silent(self._store.database, now - SILENT_FOR):
+            scope = await app_scope(self._store, AppId(app_id), "system")
+            await self._streams.stop(scope, stream_id)
+        for path in await asyncio.to_thread(_forgotten, self._folder):
+            found = await store.by_id(self._store.database, path.name)
+            if found is None or not found.is_active:
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+
+def _forgotten(folder: Path) -> list[Path]:
+    """Folders of streams into which nothing has been written for a while."""
+    if not folder.is_dir():
+        return []
+    before = time.time() - KEPT_S
+    return [path for path in folder.iterdir() if path.is_dir() and path.stat().st_mtime < before]
+
+
+def _is_due(standing: store.Standing, now: datetime) -> bool:
+    if standing.is_session_over:
+        return True
+    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
+    return empty_since is not None and now - empty_since > EMPTY_FOR
