@@ -7,6 +7,7 @@ and only the last step changes the recording. What was captured is removed when 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import sys
@@ -37,6 +38,7 @@ from parley.recordings.naming import with_ending
 from parley.recordings.planning import Noted, Wanted
 from parley.recordings.service import FINISH_QUEUE, Recordings
 from parley.recordings.settings import RecordingSettings
+from parley.recordings.storage.errors import Hopeless, RetryLater
 from parley.store.core import Store
 from parley.store.jobs import Job, RetryAt
 
@@ -47,6 +49,8 @@ CLOSING = timedelta(seconds=10)
 """How long the server of the meeting has to close the files."""
 ATTEMPTS = 8
 """Runs before a recording is given up; its captured files stay."""
+STORAGE_AWAY = timedelta(days=1)
+"""How long after its end a recording is kept for a storage that cannot be reached or is full."""
 ELSEWHERE = timedelta(seconds=5)
 PROGRESS_EVERY_S = 2.0
 PICTURE_BYTES, PICTURE_S = 5 << 20, 10.0
@@ -118,8 +122,15 @@ class Finisher:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             files, recorded_ms = await self._make(scope, noted, folder)
             stored = [await self._keep(scope, noted, each, folder) for each in files]
-        except CannotFinish as hopeless:
+        except (CannotFinish, Hopeless) as hopeless:
             await self._recordings.failed(scope, recording_id, hopeless.message)
+        except RetryLater as away:
+            now = scope.now()
+            if now - (recording.stopped_at or now) < STORAGE_AWAY:
+                # What is made stays made: the next run has nothing to do but to bring it there.
+                wait = timedelta(seconds=away.retry.after_s * 2 ** min(job.attempts, 5))
+                raise RetryAt(now + wait, away.message) from away
+            await self._recordings.failed(scope, recording_id, away.message)
         except (ParleyError, OSError) as failure:
             reason = failure.message if isinstance(failure, ParleyError) else str(failure)
             if job.attempts + 1 < ATTEMPTS:
@@ -214,12 +225,17 @@ class Finisher:
 async def compose(plan: c.Plan, folder: Path, told: Callable[[int], Awaitable[None]] | None) -> int:
     """Run the compositor in a process of its own; returns the length of what it made in milliseconds.
 
+    A plan that was carried out in this folder is not carried out again.
+
     Raises:
         CannotFinish: the plan or what was captured is of no use.
         Unavailable: it failed in a way that may pass, such as a full disk.
     """
-    path = folder / "plan.json"
-    await asyncio.to_thread(path.write_bytes, c.write(plan))
+    path, written = folder / "plan.json", c.write(plan)
+    done = folder / f"{hashlib.sha256(written).hexdigest()}.made"
+    if (length := await asyncio.to_thread(_made, done, plan)) is not None:
+        return length
+    await asyncio.to_thread(path.write_bytes, written)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "parley.compositor", str(path)),
         stdin=asyncio.subprocess.DEVNULL,
@@ -245,11 +261,21 @@ async def compose(plan: c.Plan, folder: Path, told: Callable[[int], Awaitable[No
     if "outputs" in last:
         for skipped in last.get("skipped", ()):
             log.info("track_skipped", path=skipped["path"], reason=skipped["reason"])
-        return max(int(each["duration_ms"]) for each in last["outputs"])
+        length = max(int(each["duration_ms"]) for each in last["outputs"])
+        await asyncio.to_thread(done.write_text, str(length))
+        return length
     code, message = last.get("error", "killed"), last.get("message", "The compositor was ended.")
     if code == "invalid_plan":
         raise CannotFinish(message)
     raise Unavailable(message)
+
+
+def _made(done: Path, plan: c.Plan) -> int | None:
+    """The length of what an earlier run of the same job has made; None when it has not."""
+    if not done.exists() or not all(Path(each.path).exists() for each in plan.outputs):
+        return None
+    text = done.read_text()
+    return int(text) if text.isdigit() else None  # its server was killed while it wrote this
 
 
 def _be_nice() -> None:

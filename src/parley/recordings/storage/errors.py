@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parley.base.errors import ParleyError, Unavailable
+from parley.base.errors import ParleyError, Retry
 
 
 class StorageError(ParleyError):
@@ -15,7 +15,7 @@ class RetryLater(StorageError):
     """The storage is away, busy, full or broke off: the same upload may succeed another time."""
 
     code = "storage_unavailable"
-    retry = Unavailable.retry
+    retry = Retry.after(60)
 
 
 class Hopeless(StorageError):
