@@ -45,6 +45,8 @@ from parley.recordings.capture import Captures
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.finishing import Finisher
 from parley.recordings.service import Recordings
+from parley.recordings.storage.delivery import Delivery
+from parley.recordings.storage.target import Rules as StorageRules
 from parley.recordings.sweeping import Sweeper
 from parley.rooms.events import RoomEnded
 from parley.server.block import RealTimeBlock
@@ -249,6 +251,10 @@ class Parley:
             captures=settings.captures,
             work=settings.folder / "finishing",
             http=block_http,
+            deliver=Delivery(
+                store.vault,
+                StorageRules(block_policy, settings.storage_endpoints, settings.storage_known_hosts),
+            ),
         ).register()
         self.streaming = Streaming(settings, store, registry, block_policy, public_url=self.public_url)
         await self._share_events(stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from parley.recordings.storage import azure, gcs, s3, sftp
+from parley.recordings.storage import azure, gcs, s3
 from parley.recordings.storage.errors import Hopeless
 from parley.recordings.storage.target import Rules, Target, Uploader, clean_path
 
@@ -31,6 +31,8 @@ def target_of(config: Mapping[str, Any], rules: Rules = _DEFAULT) -> Target:
     elif kind == "gcs":
         uploader = gcs.storage(config, rules)
     elif kind == "sftp":
+        from parley.recordings.storage import sftp  # asyncssh takes 9 MB, which few servers ever need
+
         uploader = sftp.storage(config, rules)
     else:
         raise Hopeless(f"“{str(kind)[:40]}” is not a type of storage that this server knows.")
