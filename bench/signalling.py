@@ -40,28 +40,30 @@ SETTLE_S = 2.0
 """Speakers that joined last have asked for everything by then."""
 
 
-async def _token(http: aiohttp.ClientSession, server: ParleyServer) -> str:
+async def demo_token(http: aiohttp.ClientSession, server: ParleyServer, role: str = "Participant") -> str:
+    """A token for a new demo meeting."""
     async with http.post(f"{server.url}/start/meetings", json={}) as response:
         response.raise_for_status()
         links = json.loads(await response.read())["links"]
-    return str(next(link["url"] for link in links if link["role"] == "Participant").partition("token=")[2])
+    return str(next(link["url"] for link in links if link["role"] == role).partition("token=")[2])
 
 
-def _client(
+def headless(
     http: aiohttp.ClientSession,
     server: ParleyServer,
     token: str,
     number: int,
     media: MediaSource | None = None,
 ) -> HeadlessClient:
+    """A participant in this process."""
     return HeadlessClient(token, server.url, name=f"Peer {number}", media=media, http=http)
 
 
 async def joins(server: ParleyServer, peers: int, over_s: float) -> list[Figure]:
     """Peers that arrive evenly within a time (0: all at once)."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        token = await _token(http, server)
-        clients = [_client(http, server, token, number) for number in range(peers)]
+        token = await demo_token(http, server)
+        clients = [headless(http, server, token, number) for number in range(peers)]
         everybody_seen = _when_all_see_all(clients)
         before, began = cpu_s(server.pid), time.monotonic()
 
@@ -110,9 +112,9 @@ def _when_all_see_all(clients: list[HeadlessClient]) -> asyncio.Event:
 async def steady(server: ParleyServer, speakers: int) -> list[Figure]:
     """Participants that send and receive sound and picture while nothing changes."""
     async with aiohttp.ClientSession() as http:
-        token = await _token(http, server)
+        token = await demo_token(http, server)
         clients = [
-            _client(http, server, token, number, await tone_source(f"Speaker {number}", number))
+            headless(http, server, token, number, await tone_source(f"Speaker {number}", number))
             for number in range(speakers)
         ]
         await asyncio.gather(*(client.join() for client in clients))
@@ -131,14 +133,15 @@ def _packets(clients: list[HeadlessClient]) -> int:
     return sum(total.packets for client in clients for total in client.totals())
 
 
-def _has_network() -> bool:
+def has_network() -> bool:
+    """Whether media find an interface with an address."""
     rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
     return any(row[1] == "00000000" and row[0] != "lo" for row in rows)
 
 
 async def measure(peers: int = 100, over_s: float = 10.0, speakers: int = 4) -> list[Figure]:
     """All figures of signalling."""
-    has_media = shutil.which("janus") is not None and _has_network()
+    has_media = shutil.which("janus") is not None and has_network()
     flags = (
         ("--no-rate-limits", "--rtp-ports", "42000-42499")
         if has_media
