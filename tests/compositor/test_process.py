@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from parley.compositor.files import temporary
 from parley.compositor.plan import Canvas, Output, write
-from parley.compositor.writer import temporary
 from tests.compositor.composed import camera_of, compose, microphone_of, person, plan
 
 Write = Callable[[str], Path]
@@ -27,6 +27,21 @@ def command(path: Path) -> list[str]:
 def run(path: Path) -> tuple[int, list[dict[str, Any]]]:
     done = subprocess.run(command(path), capture_output=True, text=True, timeout=LIMIT_S, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def wait_for_output(process: subprocess.Popen[bytes], part: Path) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    assert process.stdout is not None
+    while not (part.exists() and part.stat().st_size > 0):
+        assert process.stdout.readline(), "it ended by itself"
+        assert time.monotonic() < deadline, "nothing was written"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(timeout=LIMIT_S)
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def test_progress_is_told_and_then_the_result(tmp_path: Path, microphone: Write) -> None:
@@ -79,6 +94,23 @@ def test_disk_that_is_full_is_told_and_nothing_is_left(tmp_path: Path, microphon
         assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
+def test_run_whose_starter_is_gone_ends_and_lets_the_next_one_write(
+    tmp_path: Path, camera: Write, microphone: Write
+) -> None:
+    long = plan(tmp_path, 600, canvas=Canvas(), people=[person("ana", 0, 600)])
+    (tmp_path / "plan.json").write_bytes(write(long))
+    process = subprocess.Popen(command(tmp_path / "plan.json"), stdout=subprocess.PIPE)
+    try:
+        wait_for_output(process, temporary(tmp_path / "out.mp4"))
+        assert process.stdout is not None
+        process.stdout.close()
+        made = compose(plan(tmp_path, 1, people=[person("ana")]))
+        assert process.wait(timeout=LIMIT_S) == 1
+        assert made.outputs[0].duration_ms == 1_000
+    finally:
+        end(process)
+
+
 def test_run_that_was_killed_is_simply_run_again(tmp_path: Path, camera: Write, microphone: Write) -> None:
     wanted = plan(
         tmp_path,
@@ -94,15 +126,9 @@ def test_run_that_was_killed_is_simply_run_again(tmp_path: Path, camera: Write, 
     (tmp_path / "plan.json").write_bytes(write(wanted))
     process = subprocess.Popen(command(tmp_path / "plan.json"), stdout=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + LIMIT_S
-        part = temporary(tmp_path / "out.mp4")
-        assert process.stdout is not None
-        while not (part.exists() and part.stat().st_size > 0):
-            assert process.stdout.readline(), "it ended by itself"
-            assert time.monotonic() < deadline, "nothing was written"
+        wait_for_output(process, temporary(tmp_path / "out.mp4"))
     finally:
-        process.kill()
-        process.communicate(timeout=LIMIT_S)
+        end(process)
     assert not (tmp_path / "out.mp4").exists()
     short = plan(tmp_path, 1, people=wanted.people, tracks=wanted.tracks, outputs=wanted.outputs)
     contents = []

@@ -20,6 +20,6 @@ again. Progress goes to the standard output, see `__main__`.
     fonts.py colours.py tiles.py   avatars and names as bitmaps
     blending.py   bitmaps laid over a picture
     painter.py    the picture
-    writer.py hls.py   the outputs
+    files.py writer.py hls.py   the outputs
     job.py        all of it together
 """

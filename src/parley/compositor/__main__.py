@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -41,7 +42,11 @@ class _Progress:
 
     def _run(self) -> None:
         while True:
-            say({"progress": int(self.done * 100)})
+            try:
+                say({"progress": int(self.done * 100)})
+            except BrokenPipeError:
+                # Who started this was killed. It will start another run, which waits for the end of this one.
+                os._exit(_FAILED)
             if self._stop.wait(_PROGRESS_EVERY_S):
                 return
 

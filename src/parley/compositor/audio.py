@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -32,6 +33,8 @@ _SILENT = 64
 """Loudest sample of what is taken for silence."""
 _WARM_UP = 4_800
 """A decoder that starts in the middle needs a few packets until it is right."""
+_FADE_OUT = np.linspace(1, 0, 240, dtype=np.float32)[:, None]
+"""Five milliseconds."""
 _FADE_IN = np.linspace(0, 1, 96, dtype=np.float32)[:, None]
 """Two milliseconds against the click where sound begins again."""
 
@@ -42,6 +45,8 @@ class AudioSource:
     def __init__(self, index: TrackIndex, muted: Sequence[Span] = ()) -> None:
         self.index = index
         self._muted = muted
+        self._origin_ms = math.floor(index.first_ms)
+        """Whole, so that places do not depend on how the last digits are rounded."""
         self._file: MjrFile | None = None
         self._packets: Iterator[Timed] | None = None
         self._next: Timed | None = None
@@ -53,7 +58,7 @@ class AudioSource:
 
     def _place(self, at_ms: float) -> int:
         """Places are samples since the beginning of the track."""
-        return round((at_ms - self.index.first_ms) * _PER_MS)
+        return round((at_ms - self._origin_ms) * _PER_MS)
 
     @property
     def is_over(self) -> bool:
@@ -102,21 +107,34 @@ class AudioSource:
             target = self._place(self._next.at_ms) - _CODEC_DELAY
             if target >= stop:
                 return
-            if target > start - _WARM_UP and self._next.packet.payload:
-                self._append(self._next.packet.payload, target)
-            self._next = next(self._packets, None)
+            timed, self._next = self._next, next(self._packets, None)
+            if target > start - _WARM_UP and timed.packet.payload:
+                self._append(timed, target)
+                self._end_softly()
         self.close()
 
-    def _append(self, payload: bytes, target: int) -> None:
+    def _end_softly(self) -> None:
+        """Where nothing follows, sound goes back where it came from and fades: that makes no click."""
+        if not self._chunks:
+            return
+        follows = None if self._next is None else self._place(self._next.at_ms) - _CODEC_DELAY
+        if follows is None or follows >= self._end + len(_FADE_OUT):
+            place, chunk = self._chunks[-1]
+            if place + len(chunk) == self._end and len(chunk) >= len(_FADE_OUT):
+                backwards = chunk[: -len(_FADE_OUT) - 1 : -1]
+                self._chunks.append((self._end, (backwards * _FADE_OUT).astype(np.int16)))
+
+    def _append(self, timed: Timed, target: int) -> None:
         assert self._decoder is not None
         try:
-            frames = self._decoder.decode(av.Packet(payload))
+            frames = self._decoder.decode(av.Packet(timed.packet.payload))
         except av.FFmpegError:
             return
         for frame in frames:
             samples = np.frombuffer(memoryview(frame.planes[0]), np.int16)[: 2 * frame.samples].reshape(-1, 2)
             off = target - self._end
-            if self._end and (abs(off) <= _SLACK_IN_SILENCE or (abs(off) <= _SLACK and _is_heard(samples))):
+            may_drift = not timed.after_loss and _is_heard(samples)
+            if self._end and abs(off) <= (_SLACK if may_drift else _SLACK_IN_SILENCE):
                 target = self._end
             elif off > 0:
                 samples = samples.copy()

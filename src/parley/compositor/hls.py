@@ -12,8 +12,9 @@ import av
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
+from parley.compositor.files import Claim, discard_folder
 from parley.compositor.plan import Canvas, Output
-from parley.compositor.writer import Encoding, Written, discard, duration_ms, settle, temporary
+from parley.compositor.writer import Encoding, Written, duration_ms, written
 
 PLAYLIST = "index.m3u8"
 SEGMENT_S = 10
@@ -32,9 +33,19 @@ class HlsWriter:
     """See `Writer`; the file is a tar archive."""
 
     def __init__(self, output: Output, canvas: Canvas, entries: Iterable[Entry]) -> None:
-        self._path, self._folder = output.path, temporary(output.path).with_suffix(".folder")
-        self._tar = temporary(output.path)
-        self.abort()
+        self._claim = Claim(output.path)
+        self._folder = self._claim.part.with_suffix(".folder")
+        try:
+            self._open(output, canvas)
+        except BaseException:
+            self.abort()
+            raise
+        self._entries = sorted(entries)
+        self._fps = canvas.fps
+        self.audio = self._encoding.audio
+
+    def _open(self, output: Output, canvas: Canvas) -> None:
+        discard_folder(self._folder)
         self._folder.mkdir()
         container = av.open(
             str(self._folder / PLAYLIST),
@@ -51,9 +62,6 @@ class HlsWriter:
         self._encoding = Encoding(container, output, canvas)
         self._stream = container.add_data_stream("timed_id3")
         self._stream.time_base = Fraction(1, _CLOCK_RATE)
-        self._entries = sorted(entries)
-        self._fps = canvas.fps
-        self.audio = self._encoding.audio
 
     def video(self, picture: VideoFrame, number: int) -> None:
         """See `Writer`; entries go before the picture they belong to."""
@@ -73,17 +81,16 @@ class HlsWriter:
         """See `Writer`."""
         self._encoding.finish()
         length_ms = duration_ms(self._folder / PLAYLIST)
-        with tarfile.open(self._tar, "w") as archive:
+        with tarfile.open(self._claim.part, "w") as archive:
             for file in sorted(self._folder.iterdir()):
                 archive.add(file, arcname=file.name)
-        settle(self._tar, self._path)
-        self.abort()
-        return Written(self._path, self._path.stat().st_size, length_ms)
+        discard_folder(self._folder)
+        return written(self._claim.settle(), length_ms)
 
     def abort(self) -> None:
         """See `Writer`."""
-        discard(self._tar)
-        discard(self._folder)
+        discard_folder(self._folder)
+        self._claim.abandon()
 
 
 def tag(data: str) -> bytes:

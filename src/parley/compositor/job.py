@@ -56,7 +56,11 @@ def compose(plan: Plan, on_progress: Callable[[float], None]) -> Result:
             else:
                 writers.append(FileWriter(output, plan.canvas))
         _play(plan, timeline, tracks, writers, on_progress)
-        return Result([writer.finish() for writer in writers], skipped)
+        made: list[Written] = []
+        while writers:
+            made.append(writers[0].finish())
+            writers.pop(0)
+        return Result(made, skipped)
     except BaseException:
         for writer in writers:
             writer.abort()

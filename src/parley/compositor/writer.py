@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -18,6 +16,7 @@ from av.video.stream import VideoStream
 
 from parley.compositor import colours
 from parley.compositor.audio import RATE, Samples
+from parley.compositor.files import Claim
 from parley.compositor.layout import even
 from parley.compositor.plan import AUDIO_OF, AudioCodec, Canvas, Output
 
@@ -60,26 +59,6 @@ class Writer(Protocol):
 
     def abort(self) -> None:
         """Leave nothing behind."""
-
-
-def temporary(path: Path) -> Path:
-    """Where an output is written; beside it, so that renaming is all that is left."""
-    return path.with_name(f".{path.name}.part")
-
-
-def settle(part: Path, path: Path) -> None:
-    """Give a whole file its name, when it is on the disk."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def discard(part: Path) -> None:
-    """A file or folder, if there is one."""
-    if part.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
-    else:
-        part.unlink(missing_ok=True)
 
 
 class Encoding:
@@ -133,26 +112,33 @@ class FileWriter:
     """One file of any kind but HLS."""
 
     def __init__(self, output: Output, canvas: Canvas) -> None:
-        self._path, self._part = output.path, temporary(output.path)
-        discard(self._part)
-        container = av.open(
-            str(self._part),
-            "w",
-            format=_FORMATS[output.container],
-            options=_FORMAT_OPTIONS.get(output.container, {}),
-        )
-        self._encoding = Encoding(container, output, canvas)
+        self._claim = Claim(output.path)
+        try:
+            container = av.open(
+                str(self._claim.part),
+                "w",
+                format=_FORMATS[output.container],
+                options=_FORMAT_OPTIONS.get(output.container, {}),
+            )
+            self._encoding = Encoding(container, output, canvas)
+        except BaseException:
+            self.abort()
+            raise
         self.video, self.audio = self._encoding.video, self._encoding.audio
 
     def finish(self) -> Written:
         """See `Writer`."""
         self._encoding.finish()
-        settle(self._part, self._path)
-        return Written(self._path, self._path.stat().st_size, duration_ms(self._path))
+        return written(self._claim.settle())
 
     def abort(self) -> None:
         """See `Writer`."""
-        discard(self._part)
+        self._claim.abandon()
+
+
+def written(path: Path, length_ms: int | None = None) -> Written:
+    """Of a finished file."""
+    return Written(path, path.stat().st_size, duration_ms(path) if length_ms is None else length_ms)
 
 
 def duration_ms(path: Path) -> int:
