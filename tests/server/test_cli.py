@@ -82,6 +82,10 @@ def test_every_option_says_what_it_is_for() -> None:
         ("--coturn-port", "0"),
         ("--log-level", "loud"),
         ("--api-prefix", "client"),
+        ("--storage-endpoint-of", "https://s3.example.org"),
+        ("--storage-endpoint-of", "aws=s3.example.org"),
+        ("--storage-endpoint-of", "sftp=https://s3.example.org"),
+        ("--storage-endpoint-of", "aws=https://key:secret@s3.example.org"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(option: str, value: str) -> None:
