@@ -37,6 +37,7 @@ export default defineConfig({
         meet: path('meet.html'),
         chat: path('chat.html'),
         room: path('room.html'),
+        watch: path('watch.html'),
         notices: path('notices.html'),
         shim: path('src/shim/shim.ts'),
       },

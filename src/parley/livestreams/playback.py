@@ -88,6 +88,8 @@ class Playback:
         known = await self._look(stream_id)
         folder = self._folder / known.stream.id
         if name == PLAYLIST:
+            if not known.stream.is_active:  # those who watch it see its end
+                raise NotFound("This stream is not on.")
             await self._await_first(known.stream, folder)
             return File(_entrance(known.stream), "application/vnd.apple.mpegurl", False)
         if not _VIEWER.fullmatch(viewer):

@@ -1,4 +1,4 @@
-"""Routes of the pages: `/`, `/meet`, `/chat`, `/rooms/{id}`, `/notices`, their files, and the demo."""
+"""Routes of the pages: `/`, `/meet`, `/chat`, `/rooms/{id}`, `/watch/{id}`, `/notices`, their files, the demo."""
 
 from pathlib import Path
 
@@ -28,6 +28,10 @@ ROOM = "/rooms/{room_id:str}"
 """Address of a WebRTC room, as `join_url` gives it."""
 ROOM_FILE = "room.html"
 
+WATCH = "/watch/{stream_id:str}"
+"""Address of a live stream for its viewers."""
+WATCH_FILE = "watch.html"
+
 FILES = (
     "/favicon.svg",
     "/assets/{path:path}",  # scripts, styles, fonts; their names change with their content
@@ -49,6 +53,7 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
     headers = page_headers(app)
     pages = {path: render(files[name], app) for path, name in PAGES.items() if name in files}
     room_page = render(files[ROOM_FILE], app) if ROOM_FILE in files else None
+    watch_page = render(files[WATCH_FILE], app) if WATCH_FILE in files else None
 
     @get(list(PAGES), media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
     def page(request: AnyRequest) -> Response[bytes] | Response[str]:
@@ -60,6 +65,11 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
     def room(request: AnyRequest) -> Response[bytes] | Response[str]:
         """The page of a room, which finds out by itself whether there is one."""
         return page_response(request, room_page, headers) if room_page else not_built()
+
+    @get(WATCH, media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
+    def watch(request: AnyRequest) -> Response[bytes] | Response[str]:
+        """The page that plays a live stream, and waits for one that is not on."""
+        return page_response(request, watch_page, headers) if watch_page else not_built()
 
     @get(list(FILES), include_in_schema=False, sync_to_thread=False)
     def file(request: AnyRequest) -> Response[bytes] | Response[str]:
@@ -93,6 +103,6 @@ def web_router(app: WebContext, dist: Path = DIST) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[page, room, file, start, chat, visit_room],
+        route_handlers=[page, room, watch, file, start, chat, visit_room],
         exception_handlers={ParleyError: error_response},
     )

@@ -1,7 +1,8 @@
-"""Where the SDK's optional telemetry ends: on this server, unread.
+"""Where the SDK's other telemetry ends: on this server, unread.
 
 The client posts its own logs and call statistics (rtk-client-protocol section 2); the shim leads them to
-`/telemetry/<service>/`. They are accepted, so that no browser console fills with errors, and dropped.
+`/telemetry/<service>/`. Statistics have routes of their own (`wire.realtimekit.client.telemetry`); everything
+else is accepted, so that no browser console fills with errors, and dropped.
 """
 
 from litestar import Response, Router, route
@@ -13,11 +14,7 @@ _BODY_MAX = 1 << 20  # bytes; the client sends batches of some kilobytes
 
 
 def telemetry_router() -> Router:
-    """Answers 204 to everything under `/telemetry`.
-
-    The client asks `location` for its position; an empty answer switches its call statistics off, which is
-    what an operator who does not read them wants.
-    """
+    """Answers 204 to everything under `/telemetry` that nobody else answers."""
 
     @route(
         "/{path:path}",

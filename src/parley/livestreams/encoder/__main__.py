@@ -26,6 +26,8 @@ from parley.livestreams.encoder.receiving import Receiver
 from parley.livestreams.encoder.sources import DELAY_MS
 from parley.livestreams.encoder.stage import LiveStage
 
+_LOOK_EVERY = 6
+"""Pictures; whether there is something to play."""
 _LATE_S = 0.1
 """A picture that is later is left out."""
 _TOO_LATE_S = 5.0
@@ -109,9 +111,9 @@ class _Show:
             if number % fps == 0:
                 for ssrc in self._stage.without_key_frame(now_ms):
                     _say(o.KeyFrame(ssrc))
-                if not is_playable and self._output.is_playable:
-                    is_playable = True
-                    _say(o.Playable())
+            if not is_playable and number % _LOOK_EVERY == 0 and self._output.is_playable:
+                is_playable = True
+                _say(o.Playable())
             number += 1
         self._output.close()
 
