@@ -32,6 +32,7 @@ LAYERS: dict[str, int] = {
     "meetings": 2,
     "notifications": 2,
     "people": 2,
+    "quality": 2,
     "recordings": 2,
     "rooms": 2,
     "webhooks": 2,
@@ -65,6 +66,8 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("notifications", "channels"): "a notification is published on its target's channel",
     ("notifications", "people"): "recipients are users, and their settings say how they are told",
     ("people", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
+    ("quality", "accounts"): "every query takes the Scope that accounts resolves",
+    ("quality", "meetings"): "what is measured belongs to a peer of a session",
     ("recordings", "accounts"): "every query takes the Scope that accounts resolves",
     ("recordings", "compositor"): "plans say what it shall make",
     ("recordings", "media"): "what is sent is captured by the media engine",
@@ -88,11 +91,15 @@ DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
     "accounts": frozenset(
         {"app_settings", "keys", "plans", "rates", "user_tokens"}
     ),  # its services, one file each
-    "channels": frozenset({"realtime"}),  # a domain of its own, beside the chat of meetings
+    "channels": frozenset(
+        {"files", "realtime"}
+    ),  # files of chat, by link; a domain of its own, beside the chat of meetings
     "insight": frozenset(
         {"answers", "digest", "prompts", "registration", "summary"}
     ),  # functions over values
-    "meetings": frozenset({"configs"}),  # what a meeting says about recordings, as values
+    "meetings": frozenset(
+        {"configs", "history"}
+    ),  # what a meeting says about recordings, as values; questions about what ran
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
     "notifications": frozenset({"sources", "views", "web"}),  # its services, one file each
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each

@@ -22,8 +22,8 @@ from parley.channels.files import ChatFiles
 from parley.channels.model import Message, MessageKind
 from parley.meetings import service as meetings
 from parley.meetings.events import ChatSynced
-from parley.meetings.history import chat_store
-from parley.meetings.history.chat_dump import COLUMNS, DUMP_QUEUE, PAGE, ChatDumps, History
+from parley.meetings.history.chat import store as chat_store
+from parley.meetings.history.chat.dump import COLUMNS, DUMP_QUEUE, PAGE, ChatDumps, History
 from parley.meetings.live import store as live_store
 from parley.meetings.model import EndReason, Meeting, Session, SessionSettings
 from parley.meetings.service import MeetingInput
@@ -189,7 +189,7 @@ async def test_only_the_session_s_own_messages_are_in_its_file(told: Told, clock
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_long_chat_is_complete(told: Told, monkeypatch):
-    monkeypatch.setattr("parley.meetings.history.chat_dump.PAGE", 4)
+    monkeypatch.setattr("parley.meetings.history.chat.dump.PAGE", 4)
     assert PAGE > 4
     session = await told.begin()
     texts = [str(number) for number in range(13)]

@@ -8,13 +8,14 @@ announced and what is enqueued. Whoever runs the meeting reads the rows and capt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from parley.accounts.scope import AppScope, Change
+from parley.base.days import DayCount, Days
 from parley.base.errors import Conflict, NotFound, StateForbids
 from parley.base.ids import MeetingId, SessionId, new_uuid
 from parley.base.paging import Page, PageRequest
@@ -166,6 +167,10 @@ class Recordings:
     async def find(self, scope: AppScope, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         """A page of the app's recordings."""
         return await store.list_recordings(scope, wanted, page)
+
+    async def by_day(self, scope: AppScope, days: Days) -> dict[date, DayCount]:
+        """How many recordings were asked for on each day, and how much was recorded, up to now."""
+        return await store.by_day(scope, days)
 
     # --- what happens -----------------------------------------------------------------------------
 

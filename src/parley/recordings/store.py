@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, cast, func, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
+from parley.base.days import DAY_MS, DayCount, Days
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import from_ms, to_ms
@@ -37,6 +38,7 @@ _tracks = RowMap(Track, tables.recording_tracks)
 _moments = RowMap(Moment, tables.recording_moments)
 r, k, m = tables.recordings.c, tables.recording_tracks.c, tables.recording_moments.c
 _APP: Any = bindparam("app_id")
+_NOW = cast(bindparam("now", type_=BigInteger), BigInteger)
 _FIXED = {"id", "app_id", "meeting_id", "kind", "config", "start_reason", "invoked_at"}
 """Columns that no step of a recording changes."""
 _ACTIVE = or_(*(r.status == status.value for status in sorted(ACTIVE)))
@@ -365,3 +367,26 @@ async def labels(change: Change, meeting_id: MeetingId, session_id: SessionId | 
         return Labels()
     title, *times = row
     return Labels(title or "", *(None if each is None else from_ms(each) for each in times))
+
+
+# --- days -------------------------------------------------------------------------------------
+
+_recorded = case(
+    (r.capturing_since.is_not(None), r.recorded_ms + _NOW - r.capturing_since), else_=r.recorded_ms
+)
+_days = (
+    select((r.invoked_at // DAY_MS).label("day"), _recorded.label("ms"))
+    .where(r.app_id == _APP, r.invoked_at >= bindparam("from_ms"), r.invoked_at < bindparam("until_ms"))
+    .subquery("days")
+)
+_BY_DAY = Query(
+    select(
+        cast(_days.c.day, BigInteger), func.count(), cast(func.sum(_days.c.ms), BigInteger).label("ms")
+    ).group_by(_days.c.day)
+)
+
+
+async def by_day(scope: AppScope, days: Days) -> dict[date, DayCount]:
+    """How many recordings were asked for on each day, and how much was recorded, up to now."""
+    rows = await scope.all(_BY_DAY, from_ms=days.start_ms, until_ms=days.end_ms, now=to_ms(scope.now()))
+    return days.filled({row[0]: DayCount(row[1], row[2]) for row in rows})

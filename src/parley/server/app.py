@@ -35,12 +35,13 @@ from parley.media.pool import MediaPool
 from parley.media.ports import MediaUnavailable
 from parley.media.turn import IceOptions
 from parley.meetings.events import MeetingUpdated, ParticipantRemoved
-from parley.meetings.history.chat_dump import ChatDumps, History
+from parley.meetings.history.chat.dump import ChatDumps, History
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.quality.service import Quality
 from parley.recordings.capture import Captures
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.finishing import Finisher
@@ -242,6 +243,7 @@ class Parley:
         keep_chat = timedelta(days=settings.chat_days)
         self.chat_dumps = ChatDumps(store, signed_links, public_url=self.public_url, keep=keep_chat)
         self.chat_dumps.register()
+        self.quality = Quality(store.clock, is_limited=settings.rate_limits)
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures)
         sweeper = Sweeper(store, recordings)

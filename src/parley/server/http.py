@@ -31,6 +31,7 @@ from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
 from parley.wire.realtimekit.client.livestreams import livestream_router
 from parley.wire.realtimekit.client.recordings import recording_router
+from parley.wire.realtimekit.client.telemetry import TelemetryHosts, telemetry_routes
 from parley.wire.realtimekit.downloads import PREFIX as DOWNLOADS_PREFIX
 from parley.wire.realtimekit.downloads import Downloads
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
@@ -73,6 +74,7 @@ def build_asgi(
         live=parley.live,
         recordings=parley.recordings,
         chat_dumps=parley.chat_dumps,
+        quality=parley.quality,
         livestreams=parley.streaming.streams,
         limiter=WindowLimiter(parley.bus, parley.store.clock.monotonic) if settings.rate_limits else None,
         accepts_key_header=settings.api_key_header,
@@ -104,6 +106,7 @@ def build_asgi(
             recording_router(client),
             livestream_router(client),
             web_router(pages),
+            telemetry_routes(auth, parley.quality),
             telemetry_router(),
         ],
         openapi_config=None,
@@ -118,7 +121,7 @@ def build_asgi(
         DOWNLOADS_PREFIX: Downloads(parley.recordings),
         RECORDINGS_PREFIX: RecordingContent(parley.block.rooms.recordings),
     }
-    return StripPrefix(ByPrefix(apart, otherwise=others), settings.api_prefix)
+    return TelemetryHosts(StripPrefix(ByPrefix(apart, otherwise=others), settings.api_prefix))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

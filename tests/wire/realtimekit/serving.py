@@ -23,13 +23,14 @@ from parley.bus import MemoryBus
 from parley.livestreams.service import Livestreams
 from parley.media.pool import MediaPool
 from parley.meetings.apps import create_app
-from parley.meetings.history.chat_dump import ChatDumps
+from parley.meetings.history.chat.dump import ChatDumps
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
 from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.participants import get_participant_with_preset
 from parley.meetings.tokens import ParticipantTokens
+from parley.quality.service import Quality
 from parley.recordings.capture import Captures
 from parley.recordings.service import Recordings
 from parley.store.core import Store
@@ -177,6 +178,7 @@ async def serving_api(
         live=live,
         recordings=recordings,
         chat_dumps=dumps_of(store),
+        quality=Quality(store.clock),
         livestreams=streams_of(store),
         limiter=limiter,
         accepts_key_header=accepts_key_header,

@@ -8,7 +8,7 @@ import pytest
 from parley.base.ids import MeetingId, SessionId
 from parley.channels.model import MessageKind
 from parley.meetings import service as meetings
-from parley.meetings.history.chat_dump import DUMP_QUEUE
+from parley.meetings.history.chat.dump import DUMP_QUEUE
 from parley.recordings.model import SERVER, Start, StartReason
 from parley.recordings.settings import RecordingSettings
 from parley.store.jobs import Job

@@ -17,6 +17,7 @@ from parley.accounts.scope import AppScope, Scope
 from parley.base.clock import ManualClock
 from parley.base.ids import new_uuid
 from parley.meetings.tokens import ParticipantTokens
+from parley.quality.service import Quality
 from parley.webhooks.signing import Signer, new_private_key
 from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit import webhooks
@@ -46,12 +47,13 @@ async def transport(app_scope: AppScope, signer: Signer) -> httpx.ASGITransport:
     """The webhook routes as an application."""
     tokens = await ParticipantTokens.of_store(app_scope.store)
     context = RealtimeKitContext(
-        app_scope.store,
-        tokens,
-        NoLiveMeetings(),
-        recordings_of(app_scope.store),
-        dumps_of(app_scope.store),
-        streams_of(app_scope.store),
+        store=app_scope.store,
+        tokens=tokens,
+        live=NoLiveMeetings(),
+        recordings=recordings_of(app_scope.store),
+        chat_dumps=dumps_of(app_scope.store),
+        quality=Quality(app_scope.store.clock),
+        livestreams=streams_of(app_scope.store),
     )
 
     pages = Litestar([webhooks.key_handler(signer)], openapi_config=None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from parley.accounts.scope import AppScope
+from parley.base.days import DayCount, Days
 from parley.base.errors import NotFound
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Page, PageRequest
@@ -97,3 +99,11 @@ async def events_of(
         ]
         for peer in peers
     }
+
+
+async def sessions_by_day(scope: AppScope, days: Days) -> dict[date, DayCount]:
+    """How many sessions began on each day, those of breakout rooms too, and how long people were in them.
+
+    A session that runs is counted up to now.
+    """
+    return await store.sessions_by_day(scope, days)

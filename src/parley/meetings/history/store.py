@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from parley.accounts.scope import AppScope
+from parley.base.days import DAY_MS, DayCount, Days
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import from_ms, to_ms
@@ -293,3 +295,23 @@ async def peer_events(
     """Steps of these participants' peers in these sessions, in order."""
     rows = await scope.all(_EVENTS, sessions=json_list(session_ids), participants=json_list(participant_ids))
     return [_events.read(row) for row in rows]
+
+
+# --- days -------------------------------------------------------------------------------------
+
+_days = (
+    select((s.started_at // DAY_MS).label("day"), _consumed_ms.label("ms"))
+    .where(s.app_id == _APP, s.started_at >= bindparam("from_ms"), s.started_at < bindparam("until_ms"))
+    .subquery("days")
+)
+_BY_DAY = Query(
+    select(
+        cast(_days.c.day, BigInteger), func.count(), cast(func.sum(_days.c.ms), BigInteger).label("ms")
+    ).group_by(_days.c.day)
+)
+
+
+async def sessions_by_day(scope: AppScope, days: Days) -> dict[date, DayCount]:
+    """How many sessions began on each day, those of breakout rooms too, and how long people were in them."""
+    rows = await scope.all(_BY_DAY, from_ms=days.start_ms, until_ms=days.end_ms, now=to_ms(scope.now()))
+    return days.filled({row[0]: DayCount(row[1], row[2]) for row in rows})

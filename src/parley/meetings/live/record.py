@@ -15,7 +15,7 @@ from parley.accounts.scope import AppScope, Change
 from parley.base.errors import Conflict
 from parley.base.ids import PeerId, SessionId, new_uuid
 from parley.meetings.events import MeetingEnded, MeetingStarted, ParticipantJoined, ParticipantLeft
-from parley.meetings.history.chat_dump import DUMP_QUEUE
+from parley.meetings.history.chat.dump import DUMP_QUEUE
 from parley.meetings.live import store
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.model import (

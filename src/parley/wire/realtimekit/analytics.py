@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from parley.base.days import DayCount, Days
 from parley.base.errors import Invalid
-from parley.meetings.history.daywise import sessions_by_day
-from parley.recordings.daywise import recordings_by_day
+from parley.meetings.history import service as history
 from parley.wire.realtimekit.answers import One
 from parley.wire.realtimekit.endpoint import AppCall, Routes
 
@@ -111,8 +110,8 @@ async def get_daywise_analytics(call: AppCall, query: DaywiseQuery) -> One[Daywi
     now. Days are those of UTC, and each day of the range has its entry.
     """
     days = days_of(query, call.scope.now().date())
-    sessions = await sessions_by_day(call.scope, days)
-    recordings = await recordings_by_day(call.scope, days)
+    sessions = await history.sessions_by_day(call.scope, days)
+    recordings = await call.context.recordings.by_day(call.scope, days)
     return One(
         Daywise(
             SessionStats(

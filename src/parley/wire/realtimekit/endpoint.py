@@ -34,10 +34,11 @@ from parley.base.errors import Invalid, NotAllowed, NotFound, Unauthenticated
 from parley.base.ids import AppId, MeetingId, is_uuid
 from parley.livestreams.service import Livestreams
 from parley.meetings import service as meetings
-from parley.meetings.history.chat_dump import ChatDumps
+from parley.meetings.history.chat.dump import ChatDumps
 from parley.meetings.model import Meeting
 from parley.meetings.ports import LiveMeetings
 from parley.meetings.tokens import ParticipantTokens
+from parley.quality.service import Quality
 from parley.recordings.service import Recordings
 from parley.store.core import Store
 from parley.wire.asgi import Answer, Request
@@ -62,6 +63,7 @@ class RealtimeKitContext:
     live: LiveMeetings
     recordings: Recordings
     chat_dumps: ChatDumps
+    quality: Quality
     livestreams: Livestreams
     limiter: RateLimiter | None = None
     """None = no limit."""

@@ -10,10 +10,11 @@ from msgspec import UNSET, UnsetType
 from parley.base.times import iso_ms
 from parley.meetings.history.model import PeerReport
 from parley.meetings.model import PeerEvent, PeerEventName
+from parley.quality.model import CallData
+from parley.wire.realtimekit import call_shapes
 from parley.wire.realtimekit.answers import Timestamp, Uuid
 
 Filter = Literal["device_info", "ip_information", "precall_network_information", "events", "quality_stats"]
-_OF_METADATA = {"device_info", "ip_information", "precall_network_information", "events"}
 
 
 class PeerEventShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,51 +129,44 @@ def _fields(peer: PeerReport, events: Sequence[PeerEvent] | None) -> dict[str, A
     }
 
 
-def _legacy(events: Sequence[PeerEvent], filters: Collection[str]) -> dict[str, Any]:
-    """`peer_stats` and `quality_stats`, as far as they are asked for and known."""
-    parts: dict[str, Any] = {}
-    if _OF_METADATA & set(filters):
-        parts["peer_stats"] = {}
-    if "events" in filters:
-        steps = [{"type": event.name.value, "timestamp": iso_ms(event.created_at)} for event in events]
-        parts["peer_stats"]["events"] = steps
-    if "quality_stats" in filters:
-        parts["quality_stats"] = []
-    return parts
-
-
 def peer_shape(peer: PeerReport, events: Sequence[PeerEvent] | None) -> PeerShape:
     """A row of a list; None = events were not asked for."""
     return PeerShape(**_fields(peer, events))
 
 
 def peer_details(
-    peer: PeerReport, events: Sequence[PeerEvent], filters: Collection[str], with_events: bool
+    peer: PeerReport,
+    events: Sequence[PeerEvent],
+    call: CallData,
+    filters: Collection[str],
+    with_events: bool,
 ) -> PeerDetails:
     """One peer, with the parts that older clients ask for."""
     return PeerDetails(
-        PeerParts(**_fields(peer, events if with_events else None), **_legacy(events, filters))
+        PeerParts(
+            **_fields(peer, events if with_events else None),
+            **call_shapes.legacy(call, events, filters, throughput="throughtput"),
+        )
     )
 
 
 def peer_report(
-    peer: PeerReport, events: Sequence[PeerEvent], filters: Collection[str], with_events: bool
+    peer: PeerReport,
+    events: Sequence[PeerEvent],
+    call: CallData,
+    filters: Collection[str],
+    with_events: bool,
 ) -> PeerReportShape:
-    """One peer with its report: the steps of its life are what is known of its call."""
+    """One peer with its report; what was not measured is absent."""
     report: dict[str, Any] = {}
-    if not filters or _OF_METADATA & set(filters):
-        report["metadata"] = {}
-    if not filters or "events" in filters:
-        report["metadata"]["events"] = [
-            {"name": event.name.value, "timestamp": iso_ms(event.created_at), "metadata": {}}
-            for event in events
-        ]
+    if not filters or call_shapes.OF_METADATA & set(filters):
+        report["metadata"] = call_shapes.metadata(call, events, filters)
     if not filters or "quality_stats" in filters:
-        report["quality"] = {}
+        report["quality"] = call_shapes.quality(call)
     return PeerReportShape(
         ReportedPeer(
             **_fields(peer, events if with_events else None),
-            **_legacy(events, filters),
+            **call_shapes.legacy(call, events, filters, throughput="throughput"),
             role=peer.preset_name,
             session_id=peer.session_id,
             peer_report=CallReport(**report),

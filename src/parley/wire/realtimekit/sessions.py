@@ -23,6 +23,7 @@ from parley.meetings.history.model import (
     SessionSort,
 )
 from parley.meetings.model import SessionStatus
+from parley.quality.model import CallData
 from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
 from parley.wire.realtimekit.peers import (
@@ -229,7 +230,8 @@ async def get_session_participant(
     The id is that of a peer, or of a participant, whose latest connection is told then.
     """
     peer = await service.peer_of_session(call.scope, session.session.id, participant_id)
-    return One(peer_details(peer, await _events(call, peer, query), query.filters, query.include_peer_events))
+    events, measured = await _known(call, peer)
+    return One(peer_details(peer, events, measured, query.filters, query.include_peer_events))
 
 
 @routes.get("{app}/sessions/{session_id}/chat")
@@ -281,9 +283,10 @@ async def get_peer_report(call: AppCall, peer_id: str, query: PeerQuery) -> One[
     Only what was measured is told; `filters` limits it to some parts.
     """
     peer = await service.get_peer(call.scope, PeerId(peer_id))
-    return One(peer_report(peer, await _events(call, peer, query), query.filters, query.include_peer_events))
+    events, measured = await _known(call, peer)
+    return One(peer_report(peer, events, measured, query.filters, query.include_peer_events))
 
 
-async def _events(call: AppCall, peer: PeerReport, query: PeerQuery) -> Sequence[Any]:
+async def _known(call: AppCall, peer: PeerReport) -> tuple[Sequence[Any], CallData]:
     found = await service.events_of(call.scope, peer.session_id, [peer], PeerView.RAW)
-    return found[peer.id]
+    return found[peer.id], await call.context.quality.call_of(call.scope, peer.session_id, peer.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-PREFIXES = ("/v2/", "/iceservers", "/files/chat/", "/telemetry/", "/otel/")
+PREFIXES = ("/v2/", "/iceservers", "/files/chat/", "/telemetry/", "/otel/", "/api/v1/")
 _ALLOW = [
     (b"access-control-allow-origin", b"*"),
     # "*" would not cover Authorization.

@@ -24,6 +24,7 @@ from parley.base.errors import (
     NotFound,
     ParleyError,
     TooLarge,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -51,6 +52,7 @@ _STATUS: list[tuple[type[ParleyError], int]] = [
     (NotFound, 404),
     (Conflict, 409),
     (TooLarge, 413),
+    (TooMany, 429),
     (Unavailable, 503),
 ]
 
@@ -186,9 +188,9 @@ def client_router(context: ClientHttpContext) -> Router:
         # 1.x clients do not start without this route; Parley offers no plugins of that kind.
         return answer({"success": True, "data": {"plugins": []}})
 
-    @post(["/otel/logs", "/api/v1/message"], status_code=200)
-    async def telemetry() -> Response[bytes]:
-        # Client logs and call statistics stay on this host; nothing reads them yet.
+    @post("/otel/logs", status_code=200)
+    async def logs() -> Response[bytes]:
+        # Client logs stay on this host, and nothing reads them.
         return answer({})
 
     return Router(
@@ -200,7 +202,7 @@ def client_router(context: ClientHttpContext) -> Router:
             put_file,
             get_file,
             plugins,
-            telemetry,
+            logs,
         ],
         exception_handlers={ParleyError: refused},
         include_in_schema=False,

@@ -25,7 +25,7 @@ from parley.base.times import iso_ms
 from parley.channels.files import DOWNLOAD_TIME, FOLDER
 from parley.channels.model import ChatFile, Message, MessageKind
 from parley.meetings.events import ChatSynced
-from parley.meetings.history import chat_store as store
+from parley.meetings.history.chat import store
 from parley.meetings.model import Session, SessionStatus
 from parley.store.core import Store
 from parley.store.jobs import Job, RetryAt
