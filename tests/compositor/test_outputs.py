@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,24 @@ def test_file_that_a_crash_cut_off_is_played_until_there(tmp_path: Path, microph
     assert abs(len(samples) / 48_000 - 3) < 0.1
     assert loudness(samples, 400, 0.2, 1.7) > 0.1
     assert loudness(samples, 400, 2.3, 2.9) < 0.01
+
+
+def test_damaged_tracks_are_played_as_far_as_they_can_be(
+    tmp_path: Path, camera: Write, microphone: Write
+) -> None:
+    chance = random.Random(5)
+    for _ in range(8):
+        for path in (camera("ana"), microphone("ana")):
+            content = bytearray(path.read_bytes())
+            for _ in range(chance.choice((1, 20, 400))):
+                content[chance.randrange(150, len(content))] = chance.randrange(256)
+            path.write_bytes(content)
+        tracks = [
+            camera_of("ana", tmp_path / "ana-video.mjr"),
+            microphone_of("ana", tmp_path / "ana-audio.mjr"),
+        ]
+        (made,) = compose(plan(tmp_path, 2.5, people=[person("ana")], tracks=tracks)).outputs
+        assert abs(made.duration_ms - 2_500) <= 100
 
 
 def test_recording_in_which_nothing_was_sent_is_as_long_as_it_was(tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def test_missing_packet_is_waited_for_and_then_given_up() -> None:
     assert numbers(never) == [(1, True), (3, True), (4, False), (5, False)]
 
 
+def test_numbers_that_change_without_notice_are_followed() -> None:
+    """A damaged number, or a sender that begins again, would otherwise end the track."""
+    arrivals = [(20.0 * n, packet(30_000 + n)) for n in range(10)]
+    arrivals += [(200.0 + 20 * n, packet(5_000 + n)) for n in range(300)]
+    found = [number for number, _ in numbers(arrivals)]
+    assert found[:10] == list(range(30_000, 30_010))
+    assert found[10:] == list(range(5_000 + rtp.MOST_LATE, 5_300))
+
+
 def test_another_source_begins_another_order() -> None:
     arrivals = [(0, packet(1)), (20, packet(3)), (40, packet(9_000, ssrc=2)), (60, packet(9_001, ssrc=2))]
     assert numbers(arrivals) == [(1, True), (3, True), (9_000, True), (9_001, False)]

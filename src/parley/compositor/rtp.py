@@ -16,6 +16,9 @@ WAIT_MS = 1_000.0
 MOST_WAITING = 1_024
 """Packets that one missing packet may hold up."""
 
+MOST_LATE = 100
+"""More in a row are not late: the sender, or damage, has changed the numbers."""
+
 
 class Packet(NamedTuple):
     """A packet's header, and its payload without padding."""
@@ -89,6 +92,8 @@ class Reordering:
         self._waiting: list[tuple[int, float, float, Packet]] = []
         """A heap of number, arrival, capture, packet."""
         self._after_loss = False
+        self._late = 0
+        """Packets in a row that came too late."""
 
     def push(self, arrived_ms: float, at_ms: float, packet: Packet) -> Iterable[Timed]:
         """Take a packet in the order of arrival; what is in order by now comes out."""
@@ -103,13 +108,16 @@ class Reordering:
         return self._sort(arrived_ms, at_ms, packet)
 
     def _sort(self, arrived_ms: float, at_ms: float, packet: Packet) -> Iterator[Timed]:
-        if packet.ssrc != self._ssrc:
+        if packet.ssrc != self._ssrc or self._late >= MOST_LATE:
             yield from self.flush()
+            self._late = 0
             self._ssrc, self._next, self._after_loss = packet.ssrc, packet.sequence_number, True
         # The number nearest to the expected one that ends in these 16 bits.
         ahead = (packet.sequence_number - self._next + _ROUND // 2) % _ROUND - _ROUND // 2
         if ahead < 0:
+            self._late += 1
             return  # a duplicate, or given up before
+        self._late = 0
         heapq.heappush(self._waiting, (self._next + ahead, arrived_ms, at_ms, packet))
         while self._waiting:
             first = self._waiting[0]
