@@ -117,27 +117,31 @@ class Finisher:
             await store.moments_of(scope, recording_id),
         )
         folder = self._work / recording_id
+        kept: list[StoredFile] = []
         try:
             self._require_files(scope, noted, job)
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             files, recorded_ms = await self._make(scope, noted, folder)
-            stored = [await self._keep(scope, noted, each, folder) for each in files]
+            for each in files:
+                kept.append(await self._keep(scope, noted, each, folder))  # noqa: PERF401 - the next may fail
+            for each in files:
+                await self._bring(noted, each, folder)
         except (CannotFinish, Hopeless) as hopeless:
-            await self._recordings.failed(scope, recording_id, hopeless.message)
+            await self._recordings.failed(scope, recording_id, hopeless.message, kept)
         except RetryLater as away:
             now = scope.now()
             if now - (recording.stopped_at or now) < STORAGE_AWAY:
                 # What is made stays made: the next run has nothing to do but to bring it there.
                 wait = timedelta(seconds=away.retry.after_s * 2 ** min(job.attempts, 5))
                 raise RetryAt(now + wait, away.message) from away
-            await self._recordings.failed(scope, recording_id, away.message)
+            await self._recordings.failed(scope, recording_id, away.message, kept)
         except (ParleyError, OSError) as failure:
             reason = failure.message if isinstance(failure, ParleyError) else str(failure)
             if job.attempts + 1 < ATTEMPTS:
                 raise
-            await self._recordings.failed(scope, recording_id, reason)
+            await self._recordings.failed(scope, recording_id, reason, kept)
         else:
-            await self._recordings.uploaded(scope, recording_id, stored, recorded_ms)
+            await self._recordings.uploaded(scope, recording_id, kept, recorded_ms)
             await self._clear(scope, noted)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -198,7 +202,7 @@ class Finisher:
     # --- keeping ----------------------------------------------------------------------------------
 
     async def _keep(self, scope: AppScope, noted: Noted, wanted: Wanted, folder: Path) -> StoredFile:
-        """Bring a file to where it belongs: Parley's bucket, the customer's storage, or both."""
+        """Put a file into Parley's own bucket, if that is wanted."""
         path, recording = folder / wanted.name, noted.recording
         size = (await asyncio.to_thread(path.stat)).st_size
         key = None
@@ -207,12 +211,15 @@ class Finisher:
             stored = await self._store.blobs.put(key, _chunks(path))
             if stored != size:
                 raise Unavailable(f"{stored} of {size} bytes were stored.")
+        return StoredFile(wanted.role, wanted.name, size, key, wanted.layer)
+
+    async def _bring(self, noted: Noted, wanted: Wanted, folder: Path) -> None:
+        """Bring a file to the customer's storage, if there is one."""
         storage = noted.settings.storage_config
         if storage is not None and wanted.role is not FileRole.ARCHIVE:
             if self._deliver is None:
                 raise CannotFinish("This server does not reach customers' own storage.")
-            await self._deliver(storage, path, wanted.name)
-        return StoredFile(wanted.role, wanted.name, size, key, wanted.layer)
+            await self._deliver(storage, folder / wanted.name, wanted.name)
 
     async def _clear(self, scope: AppScope, noted: Noted) -> None:
         """Remove what was captured and is not needed by another recording."""

@@ -241,8 +241,10 @@ class Recordings:
             await self._announce(change, after)
         return after
 
-    async def failed(self, scope: AppScope, recording_id: RecordingId, error: str) -> Recording:
-        """It cannot be finished."""
+    async def failed(
+        self, scope: AppScope, recording_id: RecordingId, error: str, files: Sequence[StoredFile] = ()
+    ) -> Recording:
+        """It cannot be finished; files that are in Parley's own bucket can be had from there all the same."""
         async with scope.change() as change:
             before = _found(await store.lock(change, recording_id), recording_id)
             if before.status in (RecordingStatus.UPLOADED, RecordingStatus.ERRORED):
@@ -254,6 +256,9 @@ class Recordings:
                 stop_reason=before.stop_reason or StopReason(Stop.INTERNAL_ERROR),
                 stopped_at=before.stopped_at or now,
                 error=error,
+                files=(here := tuple(file for file in files if file.blob_key is not None)),
+                size_bytes=_main_size(here),
+                expires_at=now + self.keep if here else None,
                 updated_at=now,
             )
             await store.put(change, after)

@@ -168,6 +168,16 @@ async def test_a_storage_that_is_away_is_waited_for_without_composing_again(stud
     assert not (studio.work / recording.id).exists()
 
 
+async def test_what_is_in_the_bucket_can_be_had_although_the_storage_refuses_it(studio):
+    done = await studio.finish(await studio.recorded("nothere", uses_bucket=True))
+    assert done.status is RecordingStatus.ERRORED
+    assert done.expires_at == studio.scope.now() + studio.recordings.keep
+    (file,) = done.files
+    blob = await studio.scope.store.blobs.get(file.blob_key)
+    assert blob.size_bytes == file.size_bytes == sum([len(chunk) async for chunk in blob.chunks])
+    assert studio.recordings.download_url(done, file.role) is not None
+
+
 async def test_after_a_day_without_the_storage_it_is_given_up(studio):
     recording = await studio.recorded("away")
     studio.url = "http://127.0.0.1:1"

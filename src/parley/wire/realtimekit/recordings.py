@@ -196,7 +196,7 @@ def _shape(call: AppCall, recording: Recording, *, is_full: bool) -> RecordingSh
     """A recording; `is_full` adds storage and reasons."""
     recordings, now = call.context.recordings, call.scope.now()
     is_there = (
-        recording.status is RecordingStatus.UPLOADED
+        recording.status in (RecordingStatus.UPLOADED, RecordingStatus.ERRORED)
         and recording.expires_at is not None
         and recording.expires_at > now
     )
