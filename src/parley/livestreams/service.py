@@ -381,6 +381,9 @@ class Livestreams:
 
     async def _open_run(self, change: Change, stream: Livestream, session_id: SessionId | None) -> Run:
         now = change.now()
+        last = await store.last_run(change, stream.id)
+        if last is not None:  # the newest is found by its time
+            now = max(now, last.created_at + timedelta(milliseconds=1))
         run = Run(
             id=RunId(new_uuid()),
             app_id=stream.app_id,

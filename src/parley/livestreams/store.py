@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, literal_column, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
 from parley.base.ids import MeetingId, SessionId
@@ -244,17 +244,20 @@ async def runs_of_session(scope: AppScope, session_id: SessionId, page: PageRequ
 
 # --- use --------------------------------------------------------------------------------------
 
-_so_far = func.coalesce(n.stopped_at, bindparam("now")) - n.started_at
+_so_far = func.coalesce(n.stopped_at, bindparam("now", type_=BigInteger)) - n.started_at
+_day = n.created_at - n.created_at % literal_column(
+    str(_DAY_MS)
+)  # PostgreSQL wants to see that it is the same
 _USE = Query(
     select(
-        (n.created_at - n.created_at % _DAY_MS).label("day"),
+        _day.label("day"),
         func.count(),
         func.sum(func.coalesce(_so_far, 0)),
         func.sum(n.viewer_ms),
     )
     .where(n.app_id == _APP, n.created_at >= bindparam("from_ms"), n.created_at <= bindparam("to_ms"))
-    .group_by(n.created_at - n.created_at % _DAY_MS)
-    .order_by(n.created_at - n.created_at % _DAY_MS)
+    .group_by(_day)
+    .order_by(_day)
 )
 
 

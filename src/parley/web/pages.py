@@ -1,4 +1,4 @@
-"""Routes of the pages: `/`, `/meet`, `/chat`, `/rooms/{id}`, `/watch/{id}`, `/notices`, their files, the demo."""
+"""Routes of the pages: `/`, `/meet`, `/chat`, `/rooms/{id}`, `/watch/{id}`, `/notices`, files, demo."""
 
 from pathlib import Path
 

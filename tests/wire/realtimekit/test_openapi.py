@@ -81,7 +81,13 @@ class TestServed:
         session = (await api.ask("GET", "/sessions", status=200))["data"]["sessions"][0]["id"]
         preset = (await api.ask("POST", "/presets", status=201, json=PRESET | {"name": "P"}))["data"]["id"]
         webhook = (await api.ask("POST", "/webhooks", status=201, json=HOOK))["data"]["id"]
+        recording = await api.ask("POST", "/recordings", status=200, json={"meeting_id": meeting})
+        stream = await api.ask("POST", f"/meetings/{meeting}/livestreams", status=201)
+        run = await api.ask("GET", f"/livestreams/{stream['data']['id']}", status=200)
         known = {
+            "recording_id": recording["data"]["id"],
+            "livestream_id": stream["data"]["id"],
+            "livestream_session_id": run["data"]["session"]["id"],
             "account_id": api.scope.organization_id,
             "app_id": api.scope.app_id,
             "meeting_id": meeting,
