@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import getpass
 import hashlib
 import hmac
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -199,13 +199,16 @@ def ssh_server(folder: Path, sftp_command: str | None = None) -> Iterator[SshSer
         pytest.skip("OpenSSH's server is not installed")
     if os.geteuid() == 0:  # made at boot, which containers do not do
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    # Root needs no PAM, whose sessions fail in many containers; others cannot see without it that they are no
+    # locked account.
+    pam = "no" if os.geteuid() == 0 else "yes"
     home = folder / "home"
     home.mkdir()
     for name in ("host", "user"):
         made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / name)]
         subprocess.run(made, check=True, timeout=TIMEOUT_S)
     (folder / "sshd_config").write_text(
-        f"HostKey {folder / 'host'}\nAuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\nUsePAM no\n"
+        f"HostKey {folder / 'host'}\nAuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\nUsePAM {pam}\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nPidFile none\n"
         f"Subsystem sftp internal-sftp\nForceCommand {sftp_command or f'internal-sftp -d {home}'}\n"
     )
@@ -233,7 +236,7 @@ def ssh_server(folder: Path, sftp_command: str | None = None) -> Iterator[SshSer
         try:
             yield SshServer(
                 listening.getsockname()[1],
-                getpass.getuser(),
+                pwd.getpwuid(os.geteuid()).pw_name,
                 (folder / "user").read_text(),
                 (folder / "host.pub").read_text().strip(),
                 home,

@@ -24,6 +24,7 @@ PATH = "calls/of today"
 PART = 8 << 20
 LARGE = 2 * PART + 12_345
 SOON = Patience(attempts=3, first_delay_s=0.01)
+ONCE = Patience(attempts=1)
 ANYWHERE = OutgoingPolicy()
 
 
@@ -47,10 +48,10 @@ class Case:
         address = f"http://{self.host}:{port or self.port}"
         return Rules(ANYWHERE, {} if self.kind == "sftp" else {self.kind: address}, patience=patience)
 
-    def target(self, port: int | None = None, **other: Any) -> Target:
+    def target(self, port: int | None = None, patience: Patience = SOON, **other: Any) -> Target:
         """The storage, at another port if so, with other members in its configuration."""
         moved = {"port": port} if port and self.kind == "sftp" else {}
-        return target_of({**self.config, **moved, **other}, self.rules(port))
+        return target_of({**self.config, **moved, **other}, self.rules(port, patience))
 
 
 @pytest.fixture(scope="session")

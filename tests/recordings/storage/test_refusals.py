@@ -9,11 +9,10 @@ from aiohttp import web
 
 from parley.recordings.storage.choice import target_of
 from parley.recordings.storage.errors import Hopeless, RetryLater
-from parley.recordings.storage.target import Patience, Rules
-from tests.recordings.storage.conftest import ANYWHERE, SOON
+from parley.recordings.storage.target import Rules
+from tests.recordings.storage.conftest import ANYWHERE, ONCE, SOON
 from tests.recordings.storage.stores import described, serving
 
-ONCE = Patience(attempts=1)
 AWS = {
     "type": "aws",
     "bucket": "calls",

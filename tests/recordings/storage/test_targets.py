@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from parley.recordings.storage.errors import Hopeless, RetryLater
-from tests.recordings.storage.conftest import LARGE
+from tests.recordings.storage.conftest import LARGE, ONCE
 from tests.recordings.storage.relay import relay
 from tests.waiting import DEADLINE_S
 
@@ -83,7 +83,7 @@ async def test_connections_that_are_cut_each_time_leave_nothing_under_the_name(c
     async with relay(case.host, case.port) as between:
         between.cut_after, between.most_cuts = 3 << 20, 1_000
         with pytest.raises(RetryLater, match="broke off"):
-            await case.target(between.port).put(large, "a.mp4")
+            await case.target(between.port, ONCE).put(large, "a.mp4")
     assert "a.mp4" not in case.names()
 
 
@@ -93,7 +93,7 @@ async def test_a_storage_that_is_away_may_come_back(case, tmp_path):
     with socket.socket() as bound:  # nobody listens, and nobody else gets the port
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(RetryLater, match="cannot be reached"):
-            await case.target(bound.getsockname()[1]).put(file, "a.mp4")
+            await case.target(bound.getsockname()[1], ONCE).put(file, "a.mp4")
 
 
 async def test_a_missing_local_file_is_not_blamed_on_the_storage(case, tmp_path):

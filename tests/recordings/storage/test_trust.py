@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from parley.outgoing.http import OutgoingPolicy
 from parley.recordings.storage.choice import target_of
 from parley.recordings.storage.errors import Hopeless, RetryLater
-from parley.recordings.storage.target import Patience, Rules
-from tests.recordings.storage.conftest import ANYWHERE, SOON
+from parley.recordings.storage.target import Rules
+from tests.recordings.storage.conftest import ANYWHERE, ONCE, SOON
 from tests.recordings.storage.stores import described, localhost_tls, serving
 
-ONCE = Patience(attempts=1)
 CONNECTION = f"AccountName=acme;AccountKey={base64.b64encode(b'k' * 64).decode()}"
 
 
