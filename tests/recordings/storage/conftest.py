@@ -108,7 +108,16 @@ def sftp_config(server: SshServer, path: str = PATH, **other: Any) -> dict[str, 
 @pytest.fixture(params=["aws", "azure", "gcs", "sftp"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     """An empty storage of each kind."""
-    kind: str = request.param
+    return _case(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["aws", "azure", "gcs"])
+def buckets(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+    """An empty object store of each kind."""
+    return _case(request.param, request, tmp_path)
+
+
+def _case(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     # Letters and digits only: obstore escapes everything else towards Google, which moto takes literally.
     unique = "b" + re.sub(r"[^a-z0-9]+", "", tmp_path.name.lower())[-60:]
     if kind == "sftp":

@@ -33,7 +33,7 @@ from parley.recordings.storage.delivery import Delivery
 from parley.recordings.storage.target import Rules
 from parley.store.jobs import Job, RetryAt
 from tests.compositor.recorded import MjrWriter, microphone
-from tests.recordings.storage.conftest import ANYWHERE, SOON
+from tests.recordings.storage.conftest import ANYWHERE, ONCE
 from tests.storages import S3Server
 
 SECONDS = 2
@@ -111,7 +111,7 @@ class Studio:
             captures=self.folder,
             work=self.work,
             http=http,
-            deliver=Delivery(vault, Rules(ANYWHERE, {"aws": self.url}, patience=SOON)),
+            deliver=Delivery(vault, Rules(ANYWHERE, {"aws": self.url}, patience=ONCE)),
         )
         body = {"recording_id": recording.id}
         try:

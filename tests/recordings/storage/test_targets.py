@@ -52,13 +52,11 @@ async def test_a_file_of_several_parts_arrives_and_its_progress_is_told(case, la
     assert told == sorted(set(told))
 
 
-async def test_without_a_path_the_file_is_at_the_root(case, tmp_path):
-    if case.kind == "sftp":
-        pytest.skip("its root is the home of everybody; see the tests of SFTP")
+async def test_without_a_path_the_file_is_at_the_root(buckets, tmp_path):
     small = tmp_path / "small"
     small.write_bytes(b"x")
-    await case.target(path="").put(small, "root.mp4")
-    assert case.names() == ["root.mp4"]
+    await buckets.target(path="").put(small, "root.mp4")
+    assert buckets.names() == ["root.mp4"]
 
 
 async def test_putting_again_replaces(case, tmp_path):
@@ -101,27 +99,23 @@ async def test_a_missing_local_file_is_not_blamed_on_the_storage(case, tmp_path)
         await case.target().put(tmp_path / "missing", "a.mp4")
 
 
-async def test_a_bucket_that_does_not_exist_is_hopeless(case, tmp_path):
-    if case.kind == "sftp":
-        pytest.skip("it has folders, which are made")
+async def test_a_bucket_that_does_not_exist_is_hopeless(buckets, tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"x")
     with pytest.raises(Hopeless, match=r"There is no (bucket|container) “nosuchbucket”"):
-        await case.target(bucket="nosuchbucket").put(file, "a.mp4")
+        await buckets.target(bucket="nosuchbucket").put(file, "a.mp4")
 
 
-async def test_a_bucket_that_goes_during_the_upload_is_named(case, large):
-    if case.kind == "sftp":
-        pytest.skip("it has folders, which are made")
+async def test_a_bucket_that_goes_during_the_upload_is_named(buckets, large):
     gone: list[bool] = []
 
     def told(done: int, total: int) -> None:
         if done > total // 2 and not gone:
             gone.append(True)
-            case.remove()
+            buckets.remove()
 
     with pytest.raises(Hopeless, match=r"There is no (bucket|container)"):
-        await case.target().put(large, "a.mp4", told)
+        await buckets.target().put(large, "a.mp4", told)
     assert gone
 
 
