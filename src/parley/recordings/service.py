@@ -151,7 +151,7 @@ class Recordings:
         Raises:
             NotFound: no such recording in this app.
         """
-        return _found(await store.get(scope, recording_id), recording_id)
+        return await get_recording(scope, recording_id)
 
     async def active(self, scope: AppScope, meeting_id: MeetingId) -> Recording:
         """The newest active recording of a meeting.
@@ -360,6 +360,15 @@ class Recordings:
                 **msgspec.structs.asdict(labels),
             )
         )
+
+
+async def get_recording(scope: AppScope, recording_id: RecordingId) -> Recording:
+    """One recording.
+
+    Raises:
+        NotFound: no such recording in this app.
+    """
+    return _found(await store.get(scope, recording_id), recording_id)
 
 
 def _halted(recording: Recording, at: datetime) -> Recording:

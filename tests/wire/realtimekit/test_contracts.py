@@ -118,6 +118,17 @@ async def test_every_answer_is_as_its_file_says(api: Api, clock):
     await told("muted", "POST", f"{meeting}/active-session/mute", json={"participant_ids": [bob]})
     await told("muted-all", "POST", f"{meeting}/active-session/mute-all", json={"allow_unmute": True})
 
+    tracks = {"meeting_id": made["data"]["id"], "user_ids": ["c-ann"]}
+    await told("track-recording-started", "POST", "/recordings/track", json=tracks)
+    quiet = {"meeting_id": await api.meeting(title="Nobody is there")}
+    started = await told(
+        "recording-started", "POST", "/recordings", json=quiet | {"storage_config": _STORAGE}
+    )
+    await told("recordings", "GET", f"/recordings?meeting_id={quiet['meeting_id']}")
+    await told("recording", "GET", f"/recordings/{started['data']['id']}")
+    await told("recording-active", "GET", f"/recordings/active-recording/{quiet['meeting_id']}")
+    await told("recording-stopped", "PUT", f"/recordings/{started['data']['id']}", json={"action": "stop"})
+
     session = f"/sessions/{active['data']['id']}"
     await told("sessions", "GET", "/sessions")
     await told("session", "GET", f"{session}?include_breakout_rooms=true")

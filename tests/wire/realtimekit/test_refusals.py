@@ -178,7 +178,7 @@ async def test_a_preset_of_another_app_cannot_be_given(api: Api):
 
 @on_sqlite
 async def test_unknown_paths_and_wrong_methods_have_the_same_envelope(api: Api):
-    for path in ("/nothing", "/meetings/x/y/z", "/recordings"):
+    for path in ("/nothing", "/meetings/x/y/z", "/recordings/track/x"):
         assert error(await api.http.get(path), 404) == "No such route"
     answer = await api.http.delete("/meetings")
     error(answer, 405)

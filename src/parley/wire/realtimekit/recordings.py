@@ -40,6 +40,7 @@ from parley.recordings.model import (
     StartReason,
     StopReason,
 )
+from parley.recordings.service import get_recording
 from parley.recordings.settings import RecordingSettings, resolve
 from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
 from parley.wire.realtimekit.endpoint import AppCall, Routes
@@ -47,7 +48,12 @@ from parley.wire.realtimekit.meetings import MeetingShape
 from parley.wire.realtimekit.meetings import shape_of as meeting_shape
 from parley.wire.realtimekit.reading import Instant, PageQuery, time_range
 
-routes = Routes("Recordings")
+
+async def _load_recording(scope: AppScope, path: Mapping[str, str]) -> Recording:
+    return await get_recording(scope, RecordingId(path["recording_id"]))
+
+
+routes = Routes("Recordings", loads={"recording": _load_recording})
 Status = Literal["INVOKED", "RECORDING", "PAUSED", "UPLOADING", "UPLOADED", "ERRORED"]
 Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", max_length=128)]
 MAX_USERS = 100
@@ -353,16 +359,13 @@ async def get_active_recording(call: AppCall, meeting_id: str) -> One[RecordingS
 
 
 @routes.get("{app}/recordings/{recording_id}")
-async def get_recording(call: AppCall, recording_id: str) -> One[RecordingShape]:
+async def show_recording(call: AppCall, recording: Recording) -> One[RecordingShape]:
     """Get a recording."""
-    recording = await call.context.recordings.get(call.scope, RecordingId(recording_id))
     return One(_shape(call, recording, is_full=True))
 
 
 @routes.put("{app}/recordings/{recording_id}")
-async def act_on_recording(call: AppCall, recording_id: str, body: ActionBody) -> One[RecordingShape]:
+async def act_on_recording(call: AppCall, recording: Recording, body: ActionBody) -> One[RecordingShape]:
     """Stop, pause or resume a recording."""
-    recording = await call.context.recordings.act(
-        call.scope, RecordingId(recording_id), RecordingAction(body.action), SERVER
-    )
-    return One(_shape(call, recording, is_full=True))
+    after = await call.context.recordings.act(call.scope, recording.id, RecordingAction(body.action), SERVER)
+    return One(_shape(call, after, is_full=True))
