@@ -53,6 +53,8 @@ STORAGE_AWAY = timedelta(days=1)
 """How long after its end a recording is kept for a storage that cannot be reached or is full."""
 ELSEWHERE = timedelta(seconds=5)
 PROGRESS_EVERY_S = 2.0
+ERRORS_SHOWN = 4_000
+"""Characters of what a failed compositor said."""
 PICTURE_BYTES, PICTURE_S = 5 << 20, 10.0
 CHUNK = 1 << 20
 Deliver = Callable[[Mapping[str, Any], Path, str], Awaitable[None]]
@@ -243,13 +245,15 @@ async def compose(plan: c.Plan, folder: Path, told: Callable[[int], Awaitable[No
     if (length := await asyncio.to_thread(_made, done, plan)) is not None:
         return length
     await asyncio.to_thread(path.write_bytes, written)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "parley.compositor", str(path)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        preexec_fn=_be_nice,
-    )
+    said = folder / "compositor.log"
+    with await asyncio.to_thread(said.open, "wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "parley.compositor", str(path)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=_be_nice,
+        )
     last: dict[str, Any] = {}
     told_at = 0.0
     loop = asyncio.get_running_loop()
@@ -272,6 +276,8 @@ async def compose(plan: c.Plan, folder: Path, told: Callable[[int], Awaitable[No
         await asyncio.to_thread(done.write_text, str(length))
         return length
     code, message = last.get("error", "killed"), last.get("message", "The compositor was ended.")
+    text = (await asyncio.to_thread(said.read_bytes))[-ERRORS_SHOWN:].decode(errors="replace")
+    log.warning("composition_failed", reason=message, status=process.returncode, said=text)
     if code == "invalid_plan":
         raise CannotFinish(message)
     raise Unavailable(message)
