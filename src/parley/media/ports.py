@@ -84,6 +84,20 @@ class Subscription:
     """Sources that are not (or no longer) published."""
 
 
+@dataclass(frozen=True, slots=True)
+class ArrivingStream:
+    """What has arrived of one section of a send transport since it was opened."""
+
+    mid: str
+    kind: str
+    """"audio" or "video"."""
+    packets: int
+    bytes: int
+    lost: int
+    """Packets that were sent and have not arrived."""
+    jitter_s: float
+
+
 class SendTransport(Protocol):
     """Browser to server."""
 
@@ -116,6 +130,14 @@ class SendTransport(Protocol):
 
     def capture_file(self, mid: str) -> str | None:
         """Name of the file that a section is written into; None while nothing is."""
+
+    async def statistics(self) -> Sequence[ArrivingStream]:
+        """How everything that the browser sends arrives; nothing of sections in which nothing has.
+
+        Raises:
+            TransportGone: the transport has ended.
+            MediaError: the engine does not tell.
+        """
 
     async def forward(self, mid: str, port: int, ssrc: int) -> str:
         """Have the engine send what arrives in one section to a UDP port of this machine (127.0.0.1), as RTP.

@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from parley.base.errors import Invalid
 from parley.base.text import clean_line
-from parley.base.times import iso_ms
+from parley.base.times import iso_ms, to_ms
 from parley.quality.model import (
     ClientEvent,
     Device,
@@ -31,6 +31,7 @@ from parley.quality.model import (
     SelectedDevice,
     Stream,
 )
+from parley.quality.streams import AT
 
 MAX_ENTRIES = 100
 MAX_PRODUCERS, MAX_CONSUMERS, MAX_PAIRS = 8, 100, 12
@@ -163,7 +164,7 @@ def take(post: Post, known: Metadata, now: datetime) -> list[Measured]:
         stamp = iso_ms(at)
         if entry.event == "ping_stat":
             _pairs(known, details)
-            measured.append(Measured(at, _samples(details, stamp)))
+            measured.append(Measured(now, _samples(details, {"timestamp": stamp, AT: to_ms(now)})))
             continue
         if entry.event in _DEVICES:
             _devices(getattr(known, _DEVICES[entry.event]), details, stamp)
@@ -326,7 +327,7 @@ def _pair(told: Mapping[str, Any]) -> dict[str, Any]:
 # --- what it measures -------------------------------------------------------------------------
 
 
-def _samples(details: Mapping[str, Any], stamp: str) -> dict[Stream, list[Sample]]:
+def _samples(details: Mapping[str, Any], stamp: Sample) -> dict[Stream, list[Sample]]:
     found: dict[Stream, list[Sample]] = {}
     transport = _object(_object(details.get("producingTransportStats")).get("stats"))
     rtt = _number(transport.get("roundTripTime"))
@@ -360,10 +361,10 @@ def _size(layer: Mapping[str, Any]) -> tuple[bool, float]:
     return layer.get("active") is not False, _number(layer.get("frameWidth")) or 0
 
 
-def _sent(producer: Mapping[str, Any], stats: Mapping[str, Any], rtt: float | None, stamp: str) -> Sample:
+def _sent(producer: Mapping[str, Any], stats: Mapping[str, Any], rtt: float | None, stamp: Sample) -> Sample:
     far = _object(stats.get("remoteData"))
     sample: Sample = {
-        "timestamp": stamp,
+        **stamp,
         **_numbers(stats, _SENT),
         **_numbers(far, ("jitter", "packetsLost")),
     }
@@ -373,8 +374,8 @@ def _sent(producer: Mapping[str, Any], stats: Mapping[str, Any], rtt: float | No
     return sample | _texts({"mid": stats.get("mid"), "producer_id": producer.get("producerId")})
 
 
-def _got(consumer: Mapping[str, Any], stats: Mapping[str, Any], stamp: str) -> Sample:
-    sample: Sample = {"timestamp": stamp, **_numbers(stats, _GOT)}
+def _got(consumer: Mapping[str, Any], stats: Mapping[str, Any], stamp: Sample) -> Sample:
+    sample: Sample = {**stamp, **_numbers(stats, _GOT)}
     ids = {"consumer_id": "consumerId", "producer_id": "producerId", "peer_id": "peerId"}
     return sample | _texts({key: consumer.get(name) for key, name in ids.items()} | {"mid": stats.get("mid")})
 

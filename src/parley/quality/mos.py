@@ -6,7 +6,7 @@ ITU-T G.113 Appendix I for a codec that conceals losses at random (Ie = 0, Bpl =
 values for Opus, which does at least as well.
 
 Video: there is no such model for what is measured here. The figure is the same estimate for the loss and
-delay of the picture's packets, lowered by how far its frame rate fell behind what looks smooth.
+delay of the picture's packets, lowered by how far its frame rate fell below what still looks smooth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ BASE = 93.2
 IE, BPL = 0.0, 25.1
 FRAMING_MS = 20.0
 """Of sound that waits to be sent as one packet."""
-SMOOTH_FPS, SMOOTH_SCREEN_FPS = 15.0, 5.0
+SMOOTH_FPS, SMOOTH_SCREEN_FPS = 8.0, 3.0
+"""Below these the official client calls a picture lagging."""
 BEST = 4.5
 
 

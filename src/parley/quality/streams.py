@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parley.quality import mos
-from parley.quality.model import CallData, Sample, Stream
+from parley.quality.model import Sample, Stream
 
+AT = "_at"
+"""When a sample arrived, by the server's clock, in milliseconds."""
 LOSS, DELAY = "_loss", "_buffer_delay"
 """Derived: the fraction lost since the sample before, and seconds that packets waited to be played."""
 FROZEN, FEEDBACK, MADE_UP = "_frozen", "_feedback", "_made_up"
@@ -15,16 +18,48 @@ FROZEN, FEEDBACK, MADE_UP = "_frozen", "_feedback", "_made_up"
 
 
 def derive(streams: Mapping[Stream, Sequence[Sample]]) -> dict[Stream, list[Sample]]:
-    """Every sample with `mos_quality` and what was derived; the samples themselves stay as they are."""
-    rtt = _last_rtt(streams)
+    """Every sample with `mos_quality` and what was derived; the samples themselves stay as they are.
+
+    Browsers do not tell what was lost of what they sent; the media engine does, so its figures stand in.
+    """
+    rtt = _usual_rtt(streams)
+    uplink = _derived(Stream.UPLINK, streams.get(Stream.UPLINK, ()), rtt)
+    arrived = _Arrived(uplink)
     return {
-        stream: _derived(stream, samples, rtt)
+        stream: uplink if stream is Stream.UPLINK else _derived(stream, _with(arrived, stream, samples), rtt)
         for stream, samples in streams.items()
-        if stream is not Stream.UPLINK
     }
 
 
-def _last_rtt(streams: Mapping[Stream, Sequence[Sample]]) -> float:
+class _Arrived:
+    """What the media engine told, by section and time."""
+
+    def __init__(self, uplink: Sequence[Sample]) -> None:
+        self._samples: dict[Any, list[Sample]] = {}
+        for sample in uplink:
+            self._samples.setdefault(sample.get("mid"), []).append(sample)
+
+    def before(self, sample: Sample) -> Sample | None:
+        """The latest that the engine told of the same section when a client's sample arrived."""
+        told = self._samples.get(sample.get("mid"), [])
+        place = bisect_right(told, sample.get(AT, 0), key=lambda each: each[AT])
+        return told[place - 1] if place else None
+
+
+def _with(arrived: _Arrived, stream: Stream, samples: Sequence[Sample]) -> Sequence[Sample]:
+    if not stream.is_producer:
+        return samples
+    made = []
+    for sample in samples:
+        told = None if "packets_lost" in sample else arrived.before(sample)
+        if told is not None:
+            names = ("packets_lost", "jitter", LOSS)
+            sample = {**sample, **{name: told[name] for name in names if name in told}}
+        made.append(sample)
+    return made
+
+
+def _usual_rtt(streams: Mapping[Stream, Sequence[Sample]]) -> float:
     """Seconds to the server and back, for streams that do not tell it themselves."""
     rtts = [sample["rtt"] for samples in streams.values() for sample in samples if "rtt" in sample]
     return sum(rtts) / len(rtts) if rtts else 0.0
@@ -44,15 +79,11 @@ def _derived(stream: Stream, samples: Sequence[Sample], rtt: float) -> list[Samp
 def _one(stream: Stream, sample: Sample, last: Sample, rtt: float) -> Sample:
     one = dict(sample)
     lost = _since(sample, last, "packets_lost")
-    if stream.is_producer:
-        moved = _since(sample, last, "packets_sent")
-        sent = moved
-    else:
-        moved = _since(sample, last, "packets_received")
-        sent = None if moved is None else moved + (lost or 0)
-    loss = None
-    if lost is not None and sent:
-        loss = one[LOSS] = min(1.0, max(0.0, lost / sent))
+    moved = _since(sample, last, "packets_sent" if stream.is_producer else "packets_received")
+    if LOSS not in one and lost is not None and moved is not None:
+        sent = moved if stream.is_producer else moved + lost
+        if sent:
+            one[LOSS] = min(1.0, lost / sent)
     emitted, waited = (
         _since(sample, last, name) for name in ("jitter_buffer_emitted_count", "jitter_buffer_delay")
     )
@@ -66,16 +97,16 @@ def _one(stream: Stream, sample: Sample, last: Sample, rtt: float) -> Sample:
     if made_up is not None and played:
         one[MADE_UP] = min(1.0, made_up / played)
     if moved:  # of a stream that stands still nothing can be said
-        delay_ms = 1000 * (sample.get("rtt", rtt) / 2 + one.get(DELAY, 0.0)) + mos.FRAMING_MS
-        score = (
-            mos.speech(loss or 0.0, delay_ms)
-            if stream.is_audio
-            else mos.picture(
-                loss or 0.0, delay_ms, sample.get("frames_per_second"), is_screen=stream.is_screen
-            )
-        )
-        one["mos_quality"] = round(score, 2)
+        one["mos_quality"] = round(_score(stream, one, rtt), 2)
     return one
+
+
+def _score(stream: Stream, one: Sample, rtt: float) -> float:
+    loss = one.get(LOSS, 0.0)
+    delay_ms = 1000 * (one.get("rtt", rtt) / 2 + one.get(DELAY, 0.0)) + mos.FRAMING_MS
+    if stream.is_audio or stream is Stream.UPLINK:
+        return mos.speech(loss, delay_ms)
+    return mos.picture(loss, delay_ms, one.get("frames_per_second"), is_screen=stream.is_screen)
 
 
 def _since(sample: Sample, last: Sample, name: str) -> float | None:
@@ -84,14 +115,9 @@ def _since(sample: Sample, last: Sample, name: str) -> float | None:
     if value is None:
         return None
     before = last.get(name, 0)
-    return float(value - before if value >= before else max(0.0, value))
+    return max(0.0, float(value - before if value >= before else value))
 
 
 def shown(samples: Sequence[Sample]) -> list[Sample]:
     """Without what was derived for our own use."""
     return [{key: value for key, value in sample.items() if key[0] != "_"} for sample in samples]
-
-
-def derived(data: CallData) -> CallData:
-    """A peer's call with its samples derived."""
-    return CallData(data.peer_id, data.metadata, derive(data.samples))

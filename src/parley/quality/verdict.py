@@ -16,7 +16,7 @@ from parley.quality.model import CallData, Metadata, Sample, Stream
 from parley.quality.streams import DELAY, FROZEN, LOSS, MADE_UP
 
 GOOD, FAIR = 4.0, 3.6
-LOSS_NOTICED, RTT_NOTICED_S, BUFFER_NOTICED_S = 0.03, 0.3, 0.3
+LOSS_NOTICED, RTT_NOTICED_S, BUFFER_NOTICED_S = 0.03, 0.3, 0.25
 FROZEN_NOTICED, MADE_UP_NOTICED, LIMITED_NOTICED = 0.02, 0.05, 0.2
 """Fractions of the time."""
 LAG_FPS = 8
@@ -92,7 +92,7 @@ def judge(data: CallData) -> Judged:
 def _direction(streams: Mapping[Stream, Sequence[Sample]], uplink: Sequence[Sample]) -> Direction:
     every = [sample for samples in streams.values() for sample in samples]
     rtts = _values(every, "rtt") or _values(uplink, "rtt")
-    scores = sorted(_values(every, "mos_quality"))
+    scores = sorted(_values(every, "mos_quality") or _values(uplink, "mos_quality"))
     pictures = [sample for stream, each in streams.items() if not stream.is_audio for sample in each]
     last: dict[object, Sample] = {}
     for sample in pictures:
@@ -100,7 +100,7 @@ def _direction(streams: Mapping[Stream, Sequence[Sample]], uplink: Sequence[Samp
     freezes = _values(last.values(), "freeze_count")
     frozen = _values(pictures, FROZEN)
     rates = [rate for rate in _values(pictures, "frames_per_second") if rate]
-    losses = _values(every, LOSS) or _values(uplink, "loss")
+    losses = _values(every, LOSS) or _values(uplink, LOSS)
     return Direction(
         packet_loss=_average(losses, 4),
         rtt=_average(rtts, 4),
@@ -144,14 +144,16 @@ def _of_receiving(told: Direction, streams: Mapping[Stream, Sequence[Sample]]) -
             "either this person's connection was bad, or that of those who sent."
         )
     waits = _values((sample for each in streams.values() for sample in each), DELAY)
-    if waits and sum(waits) / len(waits) >= BUFFER_NOTICED_S:
+    held = [wait for wait in waits if wait >= BUFFER_NOTICED_S]
+    if waits and len(held) / len(waits) >= LIMITED_NOTICED:
         reasons.append(
-            f"Packets arrived so unevenly that they were held for {1000 * sum(waits) / len(waits):.0f} ms "
-            "before they were played."
+            f"Packets arrived so unevenly that they were held {1000 * sum(held) / len(held):.0f} ms before "
+            f"they were played, {len(held) / len(waits):.0%} of the time."
         )
     pictures = [sample for stream, each in streams.items() if not stream.is_audio for sample in each]
     if pictures and (told.frozen_seconds or 0) >= FROZEN_NOTICED * _seconds(pictures):
-        reasons.append(f"Pictures stood still {told.freezes or 0} times, {told.frozen_seconds} s altogether.")
+        times = "once" if told.freezes == 1 else f"{told.freezes or 0} times"
+        reasons.append(f"Pictures stood still {times}, {told.frozen_seconds} s altogether.")
     slow = [rate for rate in _values(pictures, "frames_per_second") if 0 < rate < LAG_FPS]
     if pictures and len(slow) / len(pictures) >= LIMITED_NOTICED:
         share = f"{len(slow) / len(pictures):.0%} of the time"

@@ -24,7 +24,8 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from parley.media.ports import MediaError, MediaUnavailable, TransportGone
+from parley.media.janus.admin import JanusAdmin
+from parley.media.ports import ArrivingStream, MediaError, MediaUnavailable, TransportGone
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,10 @@ class JanusHandle:
             raise JanusRefused(int(data["error_code"]), str(data.get("error", "no reason given")))
         return Reply(data, _jsep_of(message))
 
+    async def arriving(self) -> list[ArrivingStream]:
+        """How everything arrives that a publisher sends on this handle; see `JanusAdmin.arriving`."""
+        return await self._client.arriving(self.id)
+
     async def detach(self) -> None:
         """Free the handle and its connection to the browser; may be called twice, also when all is lost."""
         await self._client.detach(self.id)
@@ -143,6 +148,8 @@ class JanusClient:
         self._lost = asyncio.Event()
         self._reader = asyncio.create_task(self._read(), name="janus reader")
         self._keeper: asyncio.Task[None] | None = None
+        self.admin: JanusAdmin | None = None
+        """Tells statistics, where somebody has given it."""
         self.version = ""
         """As Janus tells it, e.g. "1.1.2"."""
 
@@ -201,6 +208,12 @@ class JanusClient:
         self._handles[handle.id] = handle
         return handle
 
+    async def arriving(self, handle_id: int) -> list[ArrivingStream]:
+        """See `JanusHandle.arriving`."""
+        if self.admin is None or self._session_id is None:
+            raise MediaError("The media engine tells no statistics.")
+        return await self.admin.arriving(self._session_id, handle_id)
+
     async def detach(self, handle_id: int) -> None:
         """See `JanusHandle.detach`."""
         if self._handles.pop(handle_id, None) is None or self.is_lost:
@@ -256,6 +269,8 @@ class JanusClient:
         """End the session and the connection; may be called twice."""
         if self._keeper is not None:
             self._keeper.cancel()
+        if self.admin is not None:
+            await self.admin.close()
         await self._socket.close()
         self._reader.cancel()
         tasks = [task for task in (self._reader, self._keeper, *self._background) if task is not None]

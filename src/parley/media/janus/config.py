@@ -72,7 +72,10 @@ class JanusSecrets:
 def write_configuration(
     folder: Path, socket_path: Path, libraries: Path, options: JanusOptions, keys: JanusSecrets
 ) -> Path:
-    """Write the configuration files into the (private) folder; returns the main file's path."""
+    """Write the configuration files into the (private) folder; returns the main file's path.
+
+    The admin interface listens beside the control socket, at `admin_path`.
+    """
     main = folder / "janus.jcfg"
     main.write_text(_main_file(folder, libraries, options, keys))
     (folder / "janus.transport.websockets.jcfg").write_text(_control_file(socket_path))
@@ -124,7 +127,12 @@ def _control_file(socket_path: Path) -> str:
     """
     return _block(
         "general", {"json": "compact", "ws": True, "ws_unix": str(socket_path), "wss": False}
-    ) + _block("admin", {"admin_ws": False, "admin_wss": False})
+    ) + _block("admin", {"admin_ws": True, "admin_ws_unix": str(admin_path(socket_path)), "admin_wss": False})
+
+
+def admin_path(socket_path: Path) -> Path:
+    """Where the admin interface listens; no longer than the control socket's path."""
+    return socket_path.with_name("admin.sock")
 
 
 def _all_but(folder: Path, kept: str | None) -> str:

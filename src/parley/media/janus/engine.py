@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from parley.media.child import DEFAULT_BACKOFF, Backoff, Supervisor
+from parley.media.janus.admin import JanusAdmin
 from parley.media.janus.client import JanusClient
-from parley.media.janus.config import DEFAULT_OPTIONS, JanusOptions
+from parley.media.janus.config import DEFAULT_OPTIONS, JanusOptions, admin_path
 from parley.media.janus.process import JanusProcess, require_version
 from parley.media.janus.videoroom import JanusRoom
 from parley.media.ports import DEFAULT_ROOM_OPTIONS, EngineStatus, MediaRoom, MediaUnavailable, RoomOptions
@@ -41,6 +42,7 @@ class _Run:
         except BaseException:
             await process.stop()
             raise
+        client.admin = JanusAdmin(admin_path(process.socket_path), process.keys.admin)
         run = cls(process, client)
         try:
             require_version(client.version)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, Jsep, Message
 from parley.media.janus.transport import JanusTransport, Room
-from parley.media.ports import MediaError, Source
+from parley.media.ports import ArrivingStream, MediaError, Source, TransportGone
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,12 @@ class JanusSendTransport(JanusTransport):
         """Name of the file that a section is written into; None while nothing is."""
         section = self._sections.get(mid)
         return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
+
+    async def statistics(self) -> Sequence[ArrivingStream]:
+        """See `ports.SendTransport`."""
+        if self._ended or self._attached is None:
+            raise TransportGone("This media transport is closed.")
+        return await self._attached.arriving()
 
     async def forward(self, mid: str, port: int, ssrc: int) -> str:
         """See `ports.SendTransport`."""
