@@ -70,6 +70,10 @@ async def test_a_store_that_says_nothing_of_its_bytes_is_read_back(file):
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "PUT":
             return web.Response(headers={"ETag": '"opaque"'})
+        if request.method == "POST":
+            assert "<Key>a.mp4</Key>" in await request.text()
+            stored.clear()
+            return web.Response(text="<DeleteResult><Deleted><Key>a.mp4</Key></Deleted></DeleteResult>")
         found = stored[request.path]
         if request.method == "GET":
             return web.Response(status=206, body=found, headers=described(found))
@@ -79,6 +83,7 @@ async def test_a_store_that_says_nothing_of_its_bytes_is_read_back(file):
         rules = Rules(ANYWHERE, {"aws": f"http://127.0.0.1:{port}"}, patience=ONCE)
         with pytest.raises(RetryLater, match="is not what was sent"):
             await target_of(AWS, rules).put(file, "a.mp4")
+        assert stored == {}  # what is wrong must not look finished
         stored["/calls/a.mp4"] = b"moving pictures"
         await target_of(AWS, rules).put(file, "a.mp4")
         stored["/calls/a.mp4"] = b"moving"

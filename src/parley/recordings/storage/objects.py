@@ -7,9 +7,10 @@ of the bytes or of the parts' MD5s), and the SHA-256 of the object read back whe
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -103,8 +104,11 @@ class ObjectStorage:
         if found == digests.size:
             for start in range(0, found, READ_BACK_BYTES):
                 length = min(READ_BACK_BYTES, found - start)
-                digest.update(await obstore.get_range_async(store, key, start=start, length=length))
+                piece = await obstore.get_range_async(store, key, start=start, length=length)
+                await asyncio.to_thread(digest.update, piece)
         if found != digests.size or digest.digest() != digests.sha256:
+            with suppress(BaseError, OSError):  # what is wrong must not look finished
+                await obstore.delete_async(store, key)
             raise RetryLater(f"What arrived in {self.place} is not what was sent.")
 
 

@@ -189,7 +189,7 @@ class SftpStorage:
             start = 0
             while piece := await _step(remote.read(PIECE_BYTES, start)):
                 start += len(piece)
-                digest.update(piece)
+                await asyncio.to_thread(digest.update, piece)
         finally:
             await _step(remote.close())
         return digest.digest() if start == size else b""
