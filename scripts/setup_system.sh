@@ -33,6 +33,8 @@ missing_packages() {
     has redis-server || echo redis-server
     has_postgresql || echo postgresql
     has turnserver || echo coturn
+    has nginx || echo nginx
+    [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || echo libnginx-mod-rtmp
     has sshd || echo openssh-server # recordings go to SFTP servers
     has ip || echo iproute2
     has curl || echo curl # an example of the documentation

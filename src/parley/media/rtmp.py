@@ -12,6 +12,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,6 +240,7 @@ class RtmpIngest:
         if binary is None or module is None:
             raise MediaUnavailable(missing(self._options) or INSTALL_HINT)
         assert self._runtime is not None
+        _require_free_port(self._options.address, self._options.port)  # nginx itself would try for seconds
         file = self._runtime / "nginx.conf"
         file.write_text(configuration(self._options, module, self._runtime, self._asked_at, self._inner))
         child = await Child.spawn("nginx", [binary, "-p", str(self._runtime), "-c", str(file)])
@@ -248,9 +250,7 @@ class RtmpIngest:
                     with contextlib.suppress(OSError):
                         _, writer = await asyncio.open_connection(self._options.address, self._options.port)
                         writer.close()
-                        await asyncio.sleep(0.1)  # one that cannot listen ends by itself
-                        if child.exit_code is None:
-                            return child
+                        return child
                     await asyncio.sleep(0.02)
         except TimeoutError as late:
             await child.stop()
@@ -307,11 +307,25 @@ class RtmpIngest:
             case "update_publish":
                 goes_on = key in self._names and await self._keeper.goes_on(self._names[key])
                 return ("204 No Content" if goes_on else "403 Forbidden"), ""
+            case "update" | "update_play":  # of the way inside
+                return "204 No Content", ""
             case "publish_done":
                 if key in self._names:
                     await self._keeper.ended(self._names.pop(key))
                 return "204 No Content", ""
         return "403 Forbidden", ""
+
+
+def _require_free_port(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise MediaUnavailable(
+                f"RTMP cannot be taken on {address} port {port}: {error.strerror}."
+            ) from error
 
 
 async def _logged(work: object) -> None:

@@ -32,8 +32,10 @@ NAME_SOMETHING = {
     "kick",
     "mute",
     "replace_preset",
+    "start_recording",
+    "start_track_recording",
 }
-"""Made-up bodies name presets and people that do not exist, or a preset's name that is taken."""
+"""Made-up bodies name meetings, presets and people that do not exist, or a preset's name that is taken."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
