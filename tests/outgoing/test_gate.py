@@ -16,6 +16,7 @@ from parley.outgoing.ports import AddressRefused, OutgoingError
 from parley.outgoing.sockets import open_socket
 
 TIMEOUT_S = 30.0
+PLENTY = 1 << 30
 Asked = tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -50,7 +51,7 @@ async def _asked(gate: Gate, line: str, *, password: str | None = None) -> Async
 
 
 async def test_bytes_go_both_ways_until_one_side_ends():
-    async with _echo() as port, Gate(OutgoingPolicy()) as gate:
+    async with _echo() as port, Gate(OutgoingPolicy(), most_received=PLENTY) as gate:
         async with _asked(gate, f"CONNECT 127.0.0.1:{port}") as (status, reader, writer):
             assert status == b"HTTP/1.1 200 Connected"
             sent = bytes(range(256)) * 4096
@@ -63,26 +64,29 @@ async def test_bytes_go_both_ways_until_one_side_ends():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"])
 async def test_inner_addresses_are_refused(host):
-    async with Gate(OutgoingPolicy(allow_private=False)) as gate:
+    async with Gate(OutgoingPolicy(allow_private=False), most_received=PLENTY) as gate:
         async with _asked(gate, f"CONNECT {host}:443") as (status, _, _):
             assert status == b"HTTP/1.1 403 Not allowed"
         assert isinstance(gate.failure, AddressRefused)
 
 
 async def test_metadata_services_are_refused_even_where_inner_addresses_are_allowed():
-    async with Gate(OutgoingPolicy()) as gate, _asked(gate, "CONNECT 169.254.169.254:80") as (status, _, _):
+    async with (
+        Gate(OutgoingPolicy(), most_received=PLENTY) as gate,
+        _asked(gate, "CONNECT 169.254.169.254:80") as (status, _, _),
+    ):
         assert status == b"HTTP/1.1 403 Not allowed"
 
 
 async def test_a_server_that_is_away_is_told(unused_tcp_port):
-    async with Gate(OutgoingPolicy()) as gate:
+    async with Gate(OutgoingPolicy(), most_received=PLENTY) as gate:
         async with _asked(gate, f"CONNECT 127.0.0.1:{unused_tcp_port}") as (status, _, _):
             assert status == b"HTTP/1.1 502 No connection"
         assert isinstance(gate.failure, OutgoingError)
 
 
 async def test_nobody_without_the_password_is_let_through():
-    async with Gate(OutgoingPolicy()) as gate:
+    async with Gate(OutgoingPolicy(), most_received=PLENTY) as gate:
         async with _asked(gate, "CONNECT 127.0.0.1:1", password="guess") as (status, _, _):
             assert status == b"HTTP/1.1 407 No password"
         assert gate.failure is None  # nobody was asked
@@ -90,13 +94,26 @@ async def test_nobody_without_the_password_is_let_through():
 
 @pytest.mark.parametrize("line", ["GET http://127.0.0.1/", "CONNECT nowhere", "CONNECT a b:1", "CONNECT :1"])
 async def test_only_connect_is_known(line):
-    async with Gate(OutgoingPolicy()) as gate, _asked(gate, line) as (status, _, _):
+    async with Gate(OutgoingPolicy(), most_received=PLENTY) as gate, _asked(gate, line) as (status, _, _):
         assert status == b"HTTP/1.1 405 CONNECT only"
+
+
+async def test_a_server_that_sends_too_much_is_cut_off():
+    async with _echo() as port, Gate(OutgoingPolicy(), most_received=100) as gate:
+        async with _asked(gate, f"CONNECT 127.0.0.1:{port}") as (_, reader, writer):
+            gate.expect(200)
+            writer.write(b"x" * 300)
+            assert await reader.readexactly(300) == b"x" * 300
+            assert gate.failure is None
+            writer.write(b"x")
+            assert await reader.read() == b""
+        assert gate.failure is not None
+        assert "more than was asked for" in gate.failure.message
 
 
 async def test_the_end_of_the_block_ends_connections():
     async with _echo() as port:
-        async with Gate(OutgoingPolicy()) as gate:
+        async with Gate(OutgoingPolicy(), most_received=PLENTY) as gate:
             url = urlsplit(gate.url)
             opened = _asked(gate, f"CONNECT 127.0.0.1:{port}")
             _, reader, _ = await opened.__aenter__()

@@ -13,6 +13,7 @@ import contextlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -34,8 +35,16 @@ _AUTHORIZATION = re.compile(rb"\r\nproxy-authorization: *basic +([A-Za-z0-9+/=]+
 class Gate:
     """The proxy, open as long as its block runs; nobody without its password is let through."""
 
-    def __init__(self, policy: OutgoingPolicy) -> None:
+    def __init__(self, policy: OutgoingPolicy, *, most_received: int) -> None:
+        """Prepare.
+
+        Args:
+            policy: looked at for each connection.
+            most_received: bytes that all servers together may send, until `expect` adds some: the library
+                may keep whatever comes in memory.
+        """
         self._policy = policy
+        self._left = most_received
         self._password = secrets.token_urlsafe(24)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,6 +57,10 @@ class Gate:
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
         return f"http://gate:{self._password}@127.0.0.1:{port}"
+
+    def expect(self, size: int) -> None:
+        """Let servers send that many bytes more."""
+        self._left += size
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=CHUNK_BYTES)
@@ -93,13 +106,21 @@ class Gate:
             status = b"403 Not allowed" if isinstance(failure, AddressRefused) else b"502 No connection"
             writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
             return
-        self.failure = None
+        if self._left >= 0:
+            self.failure = None
         far_reader, far_writer = await asyncio.open_connection(sock=opened, limit=CHUNK_BYTES)
         try:
             writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-            await _relay(reader, writer, far_reader, far_writer)
+            await _relay(reader, writer, far_reader, far_writer, self._received)
         finally:
             await close_writer(far_writer)
+
+    def _received(self, size: int) -> bool:
+        """Count what a server sent; False when it is too much."""
+        self._left -= size
+        if self._left < 0:
+            self.failure = OutgoingError("it sends more than was asked for")
+        return self._left >= 0
 
 
 async def _relay(
@@ -107,12 +128,13 @@ async def _relay(
     near_writer: asyncio.StreamWriter,
     far_reader: asyncio.StreamReader,
     far_writer: asyncio.StreamWriter,
+    received: Callable[[int], bool],
 ) -> None:
     """Carry bytes both ways until either side has ended, or nothing has moved for `QUIET_TIMEOUT_S`."""
     async with asyncio.timeout(QUIET_TIMEOUT_S) as quiet:
         ways = [
-            asyncio.create_task(_carry(near_reader, far_writer, quiet)),
-            asyncio.create_task(_carry(far_reader, near_writer, quiet)),
+            asyncio.create_task(_carry(near_reader, far_writer, quiet, lambda size: True)),
+            asyncio.create_task(_carry(far_reader, near_writer, quiet, received)),
         ]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -122,9 +144,14 @@ async def _relay(
             await cancel_and_wait(ways)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, quiet: asyncio.Timeout) -> None:
+async def _carry(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    quiet: asyncio.Timeout,
+    may_pass: Callable[[int], bool],
+) -> None:
     loop = asyncio.get_running_loop()
-    while data := await reader.read(CHUNK_BYTES):
+    while (data := await reader.read(CHUNK_BYTES)) and may_pass(len(data)):
         quiet.reschedule(loop.time() + QUIET_TIMEOUT_S)
         writer.write(data)
         await writer.drain()

@@ -30,6 +30,8 @@ MAX_PARTS = 9_000
 AT_ONCE = 3
 """Parts on their way together; as many are held in memory."""
 READ_BACK_BYTES = 8 << 20
+ANSWERS_BYTES = 32 << 20
+"""All that a store may say about one upload besides the file itself; TLS begins with some 5 kB."""
 REQUEST_S, CONNECT_S = timedelta(seconds=300), timedelta(seconds=10)
 RETRY: dict[str, Any] = {
     "max_retries": 2,
@@ -64,18 +66,18 @@ class ObjectStorage:
         async with AsyncExitStack() as stack:
             gate = None
             if self.policy is not None:
-                gate = await stack.enter_async_context(Gate(self.policy))
+                gate = await stack.enter_async_context(Gate(self.policy, most_received=ANSWERS_BYTES))
                 options["proxy_url"] = gate.url
             try:
                 store = self.make(options)
-                await self._send(store, file, key)
+                await self._send(store, file, key, gate)
             except (BaseError, FileNotFoundError, PermissionError, ValueError) as failure:
                 # obstore says with builtin errors what the store answered; those of files have a name.
                 if isinstance(failure, OSError) and failure.filename is not None:
                     raise
                 raise refusal(failure, self.place, gate.failure if gate else None) from None
 
-    async def _send(self, store: Any, file: LocalFile, key: str) -> None:
+    async def _send(self, store: Any, file: LocalFile, key: str, gate: Gate | None) -> None:
         part = max(self.part_bytes, -(-file.size // MAX_PARTS))
         digests = Digests(part)
         async with aclosing(_Failing(file.chunks(digests))) as chunks:
@@ -96,14 +98,16 @@ class ObjectStorage:
         if digests.size != file.size:
             raise RetryLater("The recorded file changed while it was uploaded.")
         if (result["e_tag"] or "").strip('"').lower() not in digests.etags():
-            await self._read_back(store, key, digests)
+            await self._read_back(store, key, digests, gate)
 
-    async def _read_back(self, store: Any, key: str, digests: Digests) -> None:
+    async def _read_back(self, store: Any, key: str, digests: Digests, gate: Gate | None) -> None:
         found = int((await obstore.head_async(store, key))["size"])
         digest = hashlib.sha256()
         if found == digests.size:
             for start in range(0, found, READ_BACK_BYTES):
                 length = min(READ_BACK_BYTES, found - start)
+                if gate is not None:
+                    gate.expect(length + length // 8)  # TLS and headers take a little
                 piece = await obstore.get_range_async(store, key, start=start, length=length)
                 await asyncio.to_thread(digest.update, piece)
         if found != digests.size or digest.digest() != digests.sha256:

@@ -32,6 +32,8 @@ STEP_S = 120.0
 """For one request, or for one piece of the file."""
 PIECE_BYTES = 2 << 20
 KEEP_ALIVE_S = 15
+MAX_ENTRIES = 100_000
+"""Of a folder; what is left of uploads beyond that stays there."""
 MAX_ROUNDS = 512
 """`ssh-keygen` takes 16 or 24; each is some 20 ms."""
 _OPENSSH_KEY = re.compile(r"BEGIN OPENSSH PRIVATE KEY-+\s+([A-Za-z0-9+/=\s]+?)-+END")
@@ -162,10 +164,16 @@ class SftpStorage:
     async def _clear(self, sftp: SFTPClient, folder: str, name: str) -> None:
         """Remove what uploads of this file left that were cut off."""
         with suppress(asyncssh.SFTPPermissionDenied):  # some accounts may not look around
-            for found in await _step(sftp.listdir(folder)):
-                if found.startswith(f".{name}.") and found.endswith(".part"):
-                    with suppress(asyncssh.SFTPNoSuchFile):
-                        await _step(sftp.remove(posixpath.join(folder, found)))
+            async with asyncio.timeout(STEP_S):
+                seen = 0
+                async for entry in sftp.scandir(folder):
+                    found = str(entry.filename)
+                    if found.startswith(f".{name}.") and found.endswith(".part"):
+                        with suppress(asyncssh.SFTPNoSuchFile):
+                            await sftp.remove(posixpath.join(folder, found))
+                    seen += 1
+                    if seen >= MAX_ENTRIES:
+                        break
 
     async def _write(self, sftp: SFTPClient, file: LocalFile, draft: str) -> Digests:
         digests = Digests(PIECE_BYTES)
@@ -187,7 +195,7 @@ class SftpStorage:
         remote: SFTPClientFile = await _step(sftp.open(path, "rb", encoding=None))
         try:
             start = 0
-            while piece := await _step(remote.read(PIECE_BYTES, start)):
+            while start <= size and (piece := await _step(remote.read(PIECE_BYTES, start))):
                 start += len(piece)
                 await asyncio.to_thread(digest.update, piece)
         finally:
