@@ -55,11 +55,11 @@ as_root() {
     fi
 }
 
-# Janus, Redis, coturn, PostgreSQL and OpenSSH come with system services that Debian starts right away, with the
+# Janus, Redis, coturn, nginx, PostgreSQL and OpenSSH come with system services that Debian starts at once, with the
 # stock configuration on the well-known ports. Parley and its tests start private copies of their own, so the
 # services stay off: units masked until the packages are in, then disabled. RUNLEVEL=1 has the same effect
 # where there is no systemd (containers, chroots), since no service belongs to that runlevel.
-UNITS='janus.service redis-server.service coturn.service postgresql.service ssh.service ssh.socket'
+UNITS='janus.service redis-server.service coturn.service nginx.service postgresql.service ssh.service ssh.socket'
 
 install_packages() {
     new_units=
