@@ -87,6 +87,11 @@ class Customer:
         shown = await self._kit.active_session.get_active_session(meeting.id, **self._ids)
         return str(shown.data.id)
 
+    async def peer_report(self, peer_id: str) -> dict[str, Any]:
+        """What is known of somebody's call."""
+        shown = await self._kit.sessions.get_participant_data_from_peer_id(peer_id, **self._ids)
+        return dict(shown.data.participant.to_dict(mode="json"))
+
 
 def _merged(value: dict[str, Any], changes: Changes) -> dict[str, Any]:
     return value | {

@@ -31,6 +31,7 @@ from parley.meetings.looks import Looks
 from parley.meetings.model import Meeting, Participant
 from parley.meetings.presets import Permissions, Preset, PresetConfig
 from parley.meetings.tokens import ParticipantTokens
+from parley.quality.service import Quality
 from parley.store.core import Store
 from parley.store.outbox import Announced
 from parley.stream.endpoint import Limits
@@ -39,6 +40,7 @@ from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
 from parley.wire.realtimekit.client.socket import ClientSockets
+from parley.wire.realtimekit.client.telemetry import TelemetryHosts, telemetry_routes
 from tests.store.databases import running
 from tests.stream.serving import Served, serving
 from tests.wire.realtimekit.client.peer import Peer
@@ -229,7 +231,9 @@ async def house_on(
         ice=ice,
         public_url="http://localhost:1",
     )
-    asgi = ClientCors(Litestar([client_router(context)], openapi_config=None))
+    measuring = telemetry_routes(house.auth, Quality(store.clock, is_limited=rate_limits))
+    routes = Litestar([client_router(context), measuring], openapi_config=None)
+    asgi = TelemetryHosts(ClientCors(routes))
     async with running(store):
         await house.placement.start()
         await house.registry.start()
