@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from parley.recordings.model import (
@@ -21,8 +23,8 @@ BY_API = StartReason(Start.API_CALL, SERVER)
 
 
 @pytest.fixture
-def sweeper(store, recordings):
-    return Sweeper(store, recordings)
+def sweeper(store, recordings, tmp_path):
+    return Sweeper(store, recordings, tmp_path)
 
 
 async def test_nobody_comes_for_a_minute(recordings, sweeper, app_scope, meeting, clock):
@@ -53,3 +55,14 @@ async def test_the_longest_time_is_over(recordings, sweeper, app_scope, meeting,
     ended = await recordings.get(app_scope, recording.id)
     assert ended.status is RecordingStatus.UPLOADING
     assert ended.stop_reason == StopReason(Stop.API_CALL, SERVER)
+
+
+async def test_captures_that_nobody_could_finish_are_removed_some_day(sweeper, tmp_path, clock):
+    old, fresh = tmp_path / "old-audio-0.mjr", tmp_path / "fresh-audio-0.mjr"
+    for path, days in ((old, 10), (fresh, 8)):
+        path.write_bytes(b"MJR00002")
+        written = clock.now().timestamp() - days * 86_400
+        os.utime(path, (written, written))
+    await sweeper.sweep()
+    assert not old.exists()
+    assert fresh.exists()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 EVERY_S = 2.0
 EMPTY_FOR = timedelta(seconds=60)
 """How long a recording waits in a meeting where nobody is (`realtimekit.md` 10.3)."""
+CLEAR_EVERY_S = 3_600.0
+UNFINISHED_FOR = timedelta(days=2)
+"""Longer than a recording is, and than its files wait for a customer's storage."""
 REMOVED_AT_ONCE = 100
 """Expired recordings whose files are removed in one round."""
 
@@ -30,9 +34,12 @@ REMOVED_AT_ONCE = 100
 class Sweeper:
     """Looks at all active recordings, and at expired files."""
 
-    def __init__(self, base: Store, recordings: Recordings) -> None:
+    def __init__(self, base: Store, recordings: Recordings, captures: Path) -> None:
         self._store = base
         self._recordings = recordings
+        self._captures = captures
+        self._cleared = float("-inf")
+        """When forgotten captures were last looked for, monotonic."""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -64,6 +71,17 @@ class Sweeper:
         for app_id, recording_id in await store.expired(self._store.database, now, REMOVED_AT_ONCE):
             scope = await app_scope(self._store, AppId(app_id), "system")
             await self._recordings.expire(scope, recording_id)
+        if self._store.clock.monotonic() - self._cleared > CLEAR_EVERY_S:
+            self._cleared = self._store.clock.monotonic()
+            before = now - self._recordings.keep - UNFINISHED_FOR
+            await asyncio.to_thread(_clear, self._captures, before.timestamp())
+
+
+def _clear(folder: Path, before: float) -> None:
+    """Remove what was captured long ago for recordings that could not be finished."""
+    for path in folder.glob("*.mjr"):
+        if path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
 
 def _due(standing: store.Standing, now: datetime) -> StopReason | None:

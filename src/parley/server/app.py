@@ -249,7 +249,7 @@ class Parley:
         registry.observe(uplinks)
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures)
-        sweeper = Sweeper(store, recordings)
+        sweeper = Sweeper(store, recordings, settings.captures)
         Finisher(
             store,
             recordings,
