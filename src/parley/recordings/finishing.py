@@ -43,7 +43,7 @@ from parley.store.core import Store
 from parley.store.jobs import Job, RetryAt
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 1
+AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 """Compositions of one server; each takes a core."""
 CLOSING = timedelta(seconds=10)
 """How long the server of the meeting has to close the files."""
