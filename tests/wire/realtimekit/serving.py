@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,6 +113,17 @@ class Api:
         peer = live.connections.connect(participant, preset, PeerId(new_uuid()), Silent(), new_uuid())
         assert await live.join(peer, name)
         return peer
+
+
+POSTS = Path(__file__).parents[2] / "quality" / "posts"
+"""What real clients posted about their calls."""
+
+
+async def measure(api: Api, peer: LivePeer, name: str) -> None:
+    """Have somebody's client post one of them."""
+    body = json.loads((POSTS / f"{name}.json").read_text()) | {"peerId": peer.id}
+    quality = Quality(api.scope.store.clock)
+    await quality.take(api.scope, peer.participant.id, json.dumps(body).encode())
 
 
 async def token_for(scope: Scope, *rights: Right, **more: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +14,7 @@ from parley.meetings.live.peer import LivePeer
 from parley.quality import store as rows
 from parley.quality.model import Stream
 from parley.quality.service import Quality
-from tests.wire.realtimekit.serving import Api
-
-POSTS = Path(__file__).parents[2] / "quality" / "posts"
+from tests.wire.realtimekit.serving import Api, measure
 
 
 async def measured(api: Api) -> tuple[str, LivePeer]:
@@ -28,7 +25,7 @@ async def measured(api: Api) -> tuple[str, LivePeer]:
     live = await api.registry.open(api.scope, MeetingId(meeting))
     assert live.session is not None
     for name in ("joined", "connected", "measured"):
-        await post(api, peer, json.loads((POSTS / f"{name}.json").read_text())["payload"])
+        await measure(api, peer, name)
     return live.session.id, peer
 
 
