@@ -7,7 +7,7 @@ import Cloudflare from "cloudflare";
 
 const [baseURL, apiToken, account_id, app_id, liveMeeting] = process.argv.slice(2);
 const client = new Cloudflare({ apiToken, baseURL, maxRetries: 0, timeout: 10_000 });
-const { apps, meetings, presets, activeSession, sessions } = client.realtimeKit;
+const { apps, meetings, presets, activeSession, sessions, recordings, webhooks, analytics } = client.realtimeKit;
 const account = { account_id };
 const here = { account_id, app_id };
 const told = {};
@@ -60,6 +60,44 @@ told.report = (await sessions.getParticipantDataFromPeerID(peers[0].id, here)).d
 told.poll = (
   await activeSession.createPoll(liveMeeting, { ...here, question: "?", options: ["a", "b"] })
 ).data.poll.options.map((option) => option.text);
+
+const asked = (await recordings.startRecordings(app_id, { ...account, meeting_id: liveMeeting })).data;
+told.asked = asked.status;
+told.active = (await recordings.getActiveRecordings(liveMeeting, here)).data.id === asked.id;
+told.recordings = (await recordings.getRecordings(app_id, { ...account, meeting_id: liveMeeting })).data.length;
+told.recording = (await recordings.getOneRecording(asked.id, here)).data.output_file_name.endsWith(".mp4");
+told.stopped = (
+  await recordings.pauseResumeStopRecording(asked.id, { ...here, action: "stop" })
+).data.stop_reason.reason;
+told.tracks = (
+  await recordings.startTrackRecording(app_id, { ...account, meeting_id: liveMeeting })
+).data.recording.id.length;
+
+const hook = (
+  await webhooks.createWebhook(app_id, {
+    ...account,
+    name: "Node",
+    url: "https://x.example/hook",
+    events: ["recording.statusUpdate"],
+  })
+).data;
+told.hook = (await webhooks.getWebhookByID(hook.id, here)).data.events;
+told.hooks = (await webhooks.getWebhooks(app_id, account)).data.length;
+told.editedHook = (await webhooks.editWebhook(hook.id, { ...here, enabled: false })).data.enabled;
+told.replacedHook = (
+  await webhooks.replaceWebhook(hook.id, { ...here, name: "N", url: hook.url, events: hook.events })
+).data.enabled;
+told.deletedHook = (await webhooks.deleteWebhook(hook.id, here)).data.name;
+
+told.sessionsCounted = (await analytics.getOrgAnalytics(app_id, account)).data.session_stats.sessions_count;
+const absent = [
+  () => sessions.getSessionChat(session.id, here),
+  () => sessions.getSessionTranscripts(session.id, here),
+  () => sessions.getSessionSummary(session.id, here),
+];
+told.absent = await Promise.all(absent.map((ask) => ask().catch((error) => error.status)));
+told.summary = await sessions.generateSummaryOfTranscripts(session.id, here).catch((error) => error.status);
+
 told.kicked = (
   await activeSession.kickParticipants(liveMeeting, { ...here, custom_participant_ids: ["live"] })
 ).data.participants.length;
