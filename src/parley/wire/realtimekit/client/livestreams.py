@@ -8,7 +8,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
 from parley.base.errors import NotFound, ParleyError
-from parley.livestreams.model import Livestream, StreamSettings
+from parley.livestreams.model import Livestream, LivestreamStatus, StreamSettings
 from parley.livestreams.service import settings_of
 from parley.meetings.live.admission import may_stream, require_may_stream
 from parley.wire.realtimekit.client.http import Callers, ClientHttpContext, answer, read_body, refused
@@ -61,11 +61,15 @@ def _require(meeting_id: str, own_id: str) -> None:
 
 
 def _shape(context: ClientHttpContext, stream: Livestream, *, is_owner: bool) -> dict[str, Any]:
-    """Viewers are not told the stream key, and hosts only where one pushes with it."""
+    """Viewers are not told the stream key, and hosts only where one pushes with it.
+
+    The players of official clients give up for good when they are told an address too early.
+    """
     streams = context.livestreams
+    is_live = stream.status is LivestreamStatus.LIVE
     shown = {
         "id": stream.id,
-        "playback_url": streams.playback_url(stream),
+        "playback_url": streams.playback_url(stream) if is_live else "",
         "status": stream.status.value,
         "manual_ingest": stream.config.manual_ingest,
     }
