@@ -191,7 +191,7 @@ def test_texts_and_lists_are_short():
     (update,) = known.audio_devices_updates
     assert len(update.added) <= intake.MAX_DEVICES
     assert all(len(device.label) <= intake.TEXT and "\x00" not in device.label for device in update.added)
-    assert all(len(event.metadata) <= 20 for event in known.events)
+    assert all(len(event.metadata) <= intake.MAX_DETAILS for event in known.events)
 
 
 def test_events_and_updates_end_at_a_limit():
@@ -208,3 +208,19 @@ def test_events_and_updates_end_at_a_limit():
 def test_times_that_cannot_be_are_ours(told: str):
     known, _ = entries({"event": "tab_change", "timestamp": told})
     assert known.events[0].timestamp == "2026-11-21T19:49:00.000Z"
+
+
+def test_who_receives_much_has_it_kept_less_often():
+    consumers = [
+        {"consumerId": str(number), "audioStats": [{"ssrc": number, "packetsReceived": 1}]}
+        for number in range(30)
+    ]
+    sent = [{"producerId": "p", "audioStats": [{"ssrc": 99, "packetsSent": 1}]}]
+    stats = {"consumerStats": consumers, "producerStats": sent}
+    body = json.dumps({"peerId": "p", "payload": {"entries": [{"event": "ping_stat", "metaData": stats}]}})
+    known, kept = Metadata(), []
+    for number in range(7):
+        (measured,) = intake.take(intake.read(body.encode()), known, NOW + number * intake.EVERY)
+        kept.append(sorted(stream.value for stream in measured.samples))
+    both, one = ["audio_consumer", "audio_producer"], ["audio_producer"]
+    assert kept == [both, one, one, both, one, one, both]

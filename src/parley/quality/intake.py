@@ -34,9 +34,15 @@ from parley.quality.model import (
 from parley.quality.streams import AT
 
 MAX_ENTRIES = 100
-MAX_PRODUCERS, MAX_CONSUMERS, MAX_PAIRS = 8, 100, 12
-MAX_EVENTS, MAX_UPDATES, MAX_DEVICES = 500, 50, 50
-TEXT = 300
+MAX_PRODUCERS, MAX_CONSUMERS, MAX_PAIRS = 8, 100, 4
+MAX_EVENTS, MAX_UPDATES, MAX_DEVICES, MAX_DETAILS = 500, 20, 20, 8
+TEXT, LONG_TEXT = 100, 300
+EVERY = timedelta(seconds=7)
+"""Between two measurements of a client."""
+CONSUMERS_AT_ONCE = 10
+"""Who receives more than these has all of them kept less often: one call takes no more than another."""
+MAX_BYTES = 24 << 20
+"""Of samples of one peer in one session, about fourteen hours; what is measured later is dropped."""
 CLOCK_SKEW = timedelta(hours=26)
 """Between a client's clock and ours; further off, ours counts."""
 _SNAKE = re.compile(r"(?<!^)(?=[A-Z])")
@@ -164,7 +170,8 @@ def take(post: Post, known: Metadata, now: datetime) -> list[Measured]:
         stamp = iso_ms(at)
         if entry.event == "ping_stat":
             _pairs(known, details)
-            measured.append(Measured(now, _samples(details, {"timestamp": stamp, AT: to_ms(now)})))
+            samples = _samples(details, {"timestamp": stamp, AT: to_ms(now)})
+            measured.append(Measured(now, _thinned(samples, known, now)))
             continue
         if entry.event in _DEVICES:
             _devices(getattr(known, _DEVICES[entry.event]), details, stamp)
@@ -189,8 +196,8 @@ def _number(value: Any) -> float | None:
     return value if is_number and math.isfinite(value) and abs(value) < 2**53 else None
 
 
-def _text(value: Any) -> str:
-    return clean_line(value[: 4 * TEXT], limit=TEXT) if isinstance(value, str) else ""
+def _text(value: Any, limit: int = TEXT) -> str:
+    return clean_line(value[: 4 * limit], limit=limit) if isinstance(value, str) else ""
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -203,7 +210,7 @@ def _objects(value: Any, most: int) -> list[Mapping[str, Any]]:
 
 def _scalars(details: Mapping[str, Any]) -> dict[str, str | float | bool | None]:
     found: dict[str, str | float | bool | None] = {}
-    for key, value in list(details.items())[:20]:
+    for key, value in list(details.items())[:MAX_DETAILS]:
         if isinstance(value, bool):
             found[_text(key)] = value
         elif isinstance(value, str):
@@ -271,7 +278,9 @@ def _introduction(known: Metadata, told: Mapping[str, Any]) -> None:
         "engine": "engineName",
         "user_agent": "userAgent",
     }
-    known.browser_metadata = {key: found for key, name in texts.items() if (found := _text(info.get(name)))}
+    known.browser_metadata = {
+        key: found for key, name in texts.items() if (found := _text(info.get(name), LONG_TEXT))
+    }
     if isinstance(info.get("webglSupport"), bool):
         known.browser_metadata["webgl_support"] = info["webglSupport"]
     known.room_view_type = _text(told.get("roomViewType"))
@@ -349,6 +358,20 @@ def _samples(details: Mapping[str, Any], stamp: Sample) -> dict[Stream, list[Sam
             sample = _got(consumer, picture, stamp) | _numbers(picture, _DECODED)
             found.setdefault(_kind("video_consumer", consumer), []).append(sample)
     return found
+
+
+def _thinned(
+    samples: dict[Stream, list[Sample]], known: Metadata, now: datetime
+) -> dict[Stream, list[Sample]]:
+    """Without what others sent, if there is much of it and not long ago it was kept."""
+    count = sum(len(each) for stream, each in samples.items() if not stream.is_producer)
+    since = to_ms(now) - known.consumers_at
+    if count > CONSUMERS_AT_ONCE and 0 <= since < EVERY.total_seconds() * 1000 * (
+        count / CONSUMERS_AT_ONCE - 0.5
+    ):
+        return {stream: each for stream, each in samples.items() if stream.is_producer}
+    known.consumers_at = to_ms(now)
+    return samples
 
 
 def _kind(name: str, of: Mapping[str, Any]) -> Stream:

@@ -93,6 +93,10 @@ class Metadata(msgspec.Struct, omit_defaults=True):
     pc_metadata: list[dict[str, Any]] = []
     precall: dict[str, float] = {}
     """Of the test before the call: rtt and backend_rtt, jitter, fractional_loss, throughput."""
+    consumers_at: int = 0
+    """When samples of what others sent were kept last, in milliseconds."""
+    kept_bytes: int = 0
+    """Of samples, so far."""
     room_view_type: str = ""
     sdk_name: str = ""
     sdk_type: str = ""

@@ -74,8 +74,11 @@ class Quality:
         async with scope.change() as change:
             known = await store.lock_metadata(change, peer.session_id, peer.id)
             measured = intake.take(post, known, change.now())
+            left = intake.MAX_BYTES - known.kept_bytes
+            known.kept_bytes += await store.add_samples(
+                change, peer.session_id, peer.id, measured, most_bytes=left
+            )
             await store.put_metadata(change, peer.session_id, peer.id, known)
-            await store.add_samples(change, peer.session_id, peer.id, measured)
 
     @staticmethod
     async def _peer(scope: AppScope, peer_id: PeerId) -> PeerReport:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from parley.accounts.scope import AppScope, Change
 from parley.base.ids import PeerId, SessionId
@@ -15,8 +16,6 @@ from parley.quality.model import Metadata, Sample, Stream
 from parley.store.query import Query, in_list, json_list, upsert
 from parley.store.schema import recordings as tables
 
-MAX_ROWS = 40_000
-"""Of one peer in one session: more than a day of calling; what is measured later is dropped."""
 m, q = tables.peer_metadata.c, tables.quality_samples.c
 _this = (
     m.app_id == bindparam("app_id"),
@@ -45,13 +44,15 @@ _ADD = Query(
         }
     )
 )
-_of_peer = (
-    q.app_id == bindparam("app_id"),
-    q.session_id == bindparam("session"),
-    q.peer_id == bindparam("peer"),
+_SAMPLES = Query(
+    select(q.stream, q.sample)
+    .where(
+        q.app_id == bindparam("app_id"),
+        q.session_id == bindparam("session"),
+        q.peer_id == bindparam("peer"),
+    )
+    .order_by(q.number)
 )
-_COUNT = Query(select(func.count()).select_from(tables.quality_samples).where(*_of_peer))
-_SAMPLES = Query(select(q.stream, q.sample).where(*_of_peer).order_by(q.number).limit(MAX_ROWS))
 _read = msgspec.json.Decoder(Metadata).decode
 _samples = msgspec.json.Decoder(list[Sample]).decode
 
@@ -79,24 +80,26 @@ async def add_samples(
     session_id: SessionId,
     peer_id: PeerId,
     measured: Iterable[tuple[datetime, Mapping[Stream, Sequence[Sample]]]],
-) -> None:
-    """Add what was measured of a peer, unless there is too much of it already."""
-    rows = [
+    *,
+    most_bytes: int | None = None,
+) -> int:
+    """Add what was measured of a peer, unless it takes more than that; returns how many bytes it took."""
+    rows: list[dict[str, Any]] = [
         {
             "session_id": session_id,
             "peer_id": peer_id,
             "stream": stream.value,
-            "sample": msgspec.json.encode(samples).decode(),
+            "sample": str(msgspec.json.encode(samples), "utf-8"),
             "at": to_ms(at),
         }
         for at, streams in measured
         for stream, samples in streams.items()
     ]
-    if not rows:
-        return
-    counted = await change.one(_COUNT, session=session_id, peer=peer_id)
-    if counted is not None and counted[0] + len(rows) <= MAX_ROWS:
-        await change.run_many(_ADD, rows)
+    size = sum(len(row["sample"]) for row in rows)
+    if not rows or (most_bytes is not None and size > most_bytes):
+        return 0
+    await change.run_many(_ADD, rows)
+    return size
 
 
 async def metadata(scope: AppScope, session_id: SessionId, peer_id: PeerId) -> Metadata:

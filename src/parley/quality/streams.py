@@ -15,6 +15,8 @@ LOSS, DELAY = "_loss", "_buffer_delay"
 """Derived: the fraction lost since the sample before, and seconds that packets waited to be played."""
 FROZEN, FEEDBACK, MADE_UP = "_frozen", "_feedback", "_made_up"
 """Derived: seconds of frozen pictures, requests for key frames, and the fraction of sound made up."""
+SPAN, USUAL_SPAN_S = "_span", 7.0
+"""Derived: seconds since the sample before."""
 
 
 def derive(streams: Mapping[Stream, Sequence[Sample]]) -> dict[Stream, list[Sample]]:
@@ -78,6 +80,7 @@ def _derived(stream: Stream, samples: Sequence[Sample], rtt: float) -> list[Samp
 
 def _one(stream: Stream, sample: Sample, last: Sample, rtt: float) -> Sample:
     one = dict(sample)
+    one[SPAN] = (sample[AT] - last[AT]) / 1000 if AT in sample and AT in last else USUAL_SPAN_S
     lost = _since(sample, last, "packets_lost")
     moved = _since(sample, last, "packets_sent" if stream.is_producer else "packets_received")
     if LOSS not in one and lost is not None and moved is not None:

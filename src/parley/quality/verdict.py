@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from parley.quality.model import CallData, Metadata, Sample, Stream
-from parley.quality.streams import DELAY, FROZEN, LOSS, MADE_UP
+from parley.quality.streams import DELAY, FROZEN, LOSS, MADE_UP, SPAN
 
 GOOD, FAIR = 4.0, 3.6
 LOSS_NOTICED, RTT_NOTICED_S, BUFFER_NOTICED_S = 0.03, 0.3, 0.25
@@ -151,7 +151,7 @@ def _of_receiving(told: Direction, streams: Mapping[Stream, Sequence[Sample]]) -
             f"they were played, {len(held) / len(waits):.0%} of the time."
         )
     pictures = [sample for stream, each in streams.items() if not stream.is_audio for sample in each]
-    if pictures and (told.frozen_seconds or 0) >= FROZEN_NOTICED * _seconds(pictures):
+    if pictures and (told.frozen_seconds or 0) >= FROZEN_NOTICED * sum(_values(pictures, SPAN)):
         times = "once" if told.freezes == 1 else f"{told.freezes or 0} times"
         reasons.append(f"Pictures stood still {times}, {told.frozen_seconds} s altogether.")
     slow = [rate for rate in _values(pictures, "frames_per_second") if 0 < rate < LAG_FPS]
@@ -162,11 +162,6 @@ def _of_receiving(told: Direction, streams: Mapping[Stream, Sequence[Sample]]) -
     if made_up and sum(made_up) / len(made_up) >= MADE_UP_NOTICED:
         reasons.append(f"{sum(made_up) / len(made_up):.0%} of the sound was missing and had to be made up.")
     return reasons
-
-
-def _seconds(samples: Sequence[Sample]) -> float:
-    """How long these streams were watched, all together; seven seconds lie between two samples."""
-    return 7.0 * len(samples)
 
 
 def _of_path(known: Metadata) -> list[str]:
