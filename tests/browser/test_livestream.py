@@ -13,8 +13,9 @@ from tests.media.browser import until
 LIVE_HOST, LIVE_VIEWER = "livestream_host", "livestream_viewer"
 PLAYING = """(() => {
     const walk = root => [...root.querySelectorAll('*')].flatMap(
-        node => [node, ...(node.shadowRoot ? walk(node.shadowRoot) : [])]).filter(node => node.tagName === 'VIDEO');
-    const video = walk(document).find(video => video.src.startsWith('blob:') && video.videoWidth >= 640);
+        node => [node, ...(node.shadowRoot ? walk(node.shadowRoot) : [])]);
+    const videos = walk(document).filter(node => node.tagName === 'VIDEO');
+    const video = videos.find(video => video.src.startsWith('blob:') && video.videoWidth >= 640);
     return video ? video.currentTime : 0;
 })()"""
 """How far the player of HLS has come, in seconds."""
