@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
 from parley.accounts.events import CredentialRevoked
-from parley.base.ids import AppId, CredentialId, DeliveryId, WebhookId
-from parley.meetings.events import ParticipantRemoved
+from parley.base.ids import AppId, CredentialId, DeliveryId, SessionId, WebhookId
+from parley.meetings.events import ChatSynced, ParticipantRemoved
 from parley.meetings.model import EndReason
 from parley.webhooks.ports import AppLabel
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES, RealtimeKitPayloads
@@ -66,6 +68,31 @@ def test_participant_left() -> None:
         "event": "meeting.participantLeft",
         "meeting": MEETING_BLOCK,
         "participant": {**PARTICIPANT_BLOCK, "leftAt": "2031-04-02T09:40:59.870Z"},
+    }
+
+
+def test_chat_synced() -> None:
+    synced = ChatSynced(
+        meeting_id=MEETING,
+        session_id=SessionId("a2b7d1c4-0b6e-4f0c-8a2a-7a1d4c9e5f10"),
+        title="Release review",
+        started_at=started().started_at,
+        created_at=started().created_at,
+        ended_at=ended().ended_at,
+        download_url="https://parley.example/files/chat/x",
+        download_url_expiry=ended().ended_at + timedelta(days=7),
+    )
+    assert body_of(synced) == {
+        "event": "meeting.chatSynced",
+        "sessionId": "a2b7d1c4-0b6e-4f0c-8a2a-7a1d4c9e5f10",
+        "meetingId": MEETING,
+        "title": "Release review",
+        "chatDownloadUrl": "https://parley.example/files/chat/x",
+        "chatDownloadUrlExpiry": "2031-04-09T09:41:12.310Z",
+        "createdAt": "2031-04-02T09:00:00.000Z",
+        "startedAt": "2031-04-02T09:00:00.000Z",
+        "endedAt": "2031-04-02T09:41:12.310Z",
+        "organizedBy": {"id": "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55", "name": "parley-demo"},
     }
 
 
