@@ -1,11 +1,12 @@
 // Asks for every route of the REST API with the official Node SDK; prints what was answered, as one JSON object.
 //
-//     node rest.mjs BASE_URL TOKEN ACCOUNT_ID APP_ID MEETING_ID
+//     node rest.mjs BASE_URL TOKEN ACCOUNT_ID APP_ID MEETING_ID SESSION_ID
 //
-// MEETING_ID is a meeting in which the participant with the custom id "live" is.
+// MEETING_ID is a meeting in which the participant with the custom id "live" is, whose call was measured;
+// SESSION_ID is an ended session of another one, in which something was written.
 import Cloudflare from "cloudflare";
 
-const [baseURL, apiToken, account_id, app_id, liveMeeting] = process.argv.slice(2);
+const [baseURL, apiToken, account_id, app_id, liveMeeting, ended] = process.argv.slice(2);
 const client = new Cloudflare({ apiToken, baseURL, maxRetries: 0, timeout: 10_000 });
 const { apps, meetings, presets, activeSession, sessions, recordings, webhooks, analytics } = client.realtimeKit;
 const account = { account_id };
@@ -57,6 +58,11 @@ const inSession = { ...here, session_id: session.id };
 told.peer = (await sessions.getSessionParticipantDetails(peers[0].user_id, inSession)).data.participant.id ===
   peers[0].id;
 told.report = (await sessions.getParticipantDataFromPeerID(peers[0].id, here)).data.participant.role;
+const { metadata, quality } = (
+  await sessions.getParticipantDataFromPeerID(peers[0].id, here)
+).data.participant.peer_report;
+told.measured = [metadata.sdk_version, quality.audio_consumer.length, quality.video_producer_cumulative.frame_width.p90];
+told.chat = (await sessions.getSessionChat(ended, here)).data.chat_download_url.includes(ended);
 told.poll = (
   await activeSession.createPoll(liveMeeting, { ...here, question: "?", options: ["a", "b"] })
 ).data.poll.options.map((option) => option.text);

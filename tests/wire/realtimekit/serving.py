@@ -22,10 +22,11 @@ from parley.accounts.scope import AppScope, Scope
 from parley.base.ids import MeetingId, ParticipantId, PeerId, new_uuid
 from parley.base.signing import SignedLinks
 from parley.bus import MemoryBus
+from parley.channels.model import MessageKind
 from parley.livestreams.service import Livestreams
 from parley.media.pool import MediaPool
 from parley.meetings.apps import create_app
-from parley.meetings.history.chat.dump import ChatDumps
+from parley.meetings.history.chat.dump import DUMP_QUEUE, ChatDumps
 from parley.meetings.live.peer import LivePeer
 from parley.meetings.live.placement import Placement
 from parley.meetings.live.registry import MeetingRegistry
@@ -36,6 +37,7 @@ from parley.quality.service import Quality
 from parley.recordings.capture import Captures
 from parley.recordings.service import Recordings
 from parley.store.core import Store
+from parley.store.jobs import Job
 from parley.wire.asgi import ByPrefix
 from parley.wire.realtimekit.api import API_PREFIX, realtimekit_api
 from parley.wire.realtimekit.endpoint import RealtimeKitContext
@@ -124,6 +126,26 @@ async def measure(api: Api, peer: LivePeer, name: str) -> None:
     body = json.loads((POSTS / f"{name}.json").read_text()) | {"peerId": peer.id}
     quality = Quality(api.scope.store.clock)
     await quality.take(api.scope, peer.participant.id, json.dumps(body).encode())
+
+
+async def ended(api: Api, *said: str) -> tuple[str, str]:
+    """Meeting and session of a call of a minute in which Ann said these things."""
+    meeting = await api.meeting(title="Weekly")
+    ann = await api.join(meeting, await api.participant(meeting, "c-ann"), name="Ann")
+    live = await api.registry.open(api.scope, MeetingId(meeting))
+    for text in said:
+        await live.chat.send_to_all(ann, MessageKind.TEXT, text)
+    assert live.session is not None
+    session = live.session.id
+    api.scope.store.clock.advance(60)  # type: ignore[attr-defined]
+    await api.client.realtime_kit.active_session.kick_all_participants(meeting, **api.here)
+    return meeting, session
+
+
+async def dump(api: Api, session: str) -> None:
+    """What the job does that ending the session has enqueued."""
+    job = Job(1, DUMP_QUEUE, session, api.scope.app_id, {"session_id": session}, 0)
+    await dumps_of(api.scope.store).dump(job)
 
 
 async def token_for(scope: Scope, *rights: Right, **more: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.realtimekit.serving import Api
+from tests.wire.realtimekit.serving import Api, dump, ended, measure
 
 FOLDER = Path(__file__).parents[2] / "node"
 DEADLINE_S = 60.0
@@ -30,12 +30,16 @@ def node() -> str:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_node_sdk_reaches_every_route(api: Api):
     meeting = await api.meeting(title="Live")
-    await api.join(meeting, await api.participant(meeting, "live"))
+    peer = await api.join(meeting, await api.participant(meeting, "live"))
+    for name in ("joined", "measured"):
+        await measure(api, peer, name)
+    _, session = await ended(api, "hello")
+    await dump(api, session)
     base = f"{api.origin}/client/v4"
     process = await asyncio.create_subprocess_exec(
         node(),
         str(FOLDER / "rest.mjs"),
-        *(base, api.token, api.scope.organization_id, api.scope.app_id, meeting),
+        *(base, api.token, api.scope.organization_id, api.scope.app_id, meeting, session),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -70,6 +74,8 @@ async def test_the_node_sdk_reaches_every_route(api: Api):
         "peers": ["live"],
         "peer": True,
         "report": "group_call_host",
+        "measured": ["1.5.1", 1, 640],
+        "chat": True,
         "poll": ["a", "b"],
         "asked": "INVOKED",
         "active": True,
@@ -82,7 +88,7 @@ async def test_the_node_sdk_reaches_every_route(api: Api):
         "editedHook": False,
         "replacedHook": True,
         "deletedHook": "N",
-        "sessionsCounted": 1,
+        "sessionsCounted": 2,
         "absent": [404, 404, 404],
         "summary": 400,
         "kicked": 1,

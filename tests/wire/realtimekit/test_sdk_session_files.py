@@ -6,7 +6,6 @@ import cloudflare
 import pytest
 
 from parley.base.ids import MeetingId, SessionId
-from parley.channels.model import MessageKind
 from parley.meetings import service as meetings
 from parley.meetings.history.chat.dump import DUMP_QUEUE
 from parley.recordings.model import SERVER, Start, StartReason
@@ -14,27 +13,7 @@ from parley.recordings.settings import RecordingSettings
 from parley.store.jobs import Job
 from tests.store.databases import running
 from tests.waiting import until
-from tests.wire.realtimekit.serving import Api, dumps_of, recordings_of
-
-
-async def ended(api: Api, *said: str) -> tuple[str, str]:
-    """Meeting and session of a call of a minute in which Ann said these things."""
-    meeting = await api.meeting(title="Weekly")
-    ann = await api.join(meeting, await api.participant(meeting, "c-ann"), name="Ann")
-    live = await api.registry.open(api.scope, MeetingId(meeting))
-    for text in said:
-        await live.chat.send_to_all(ann, MessageKind.TEXT, text)
-    assert live.session is not None
-    session = live.session.id
-    api.scope.store.clock.advance(60)  # type: ignore[attr-defined]
-    await api.client.realtime_kit.active_session.kick_all_participants(meeting, **api.here)
-    return meeting, session
-
-
-async def dump(api: Api, session: str) -> None:
-    """What the job does that ending the session has enqueued."""
-    job = Job(1, DUMP_QUEUE, session, api.scope.app_id, {"session_id": session}, 0)
-    await dumps_of(api.scope.store).dump(job)
+from tests.wire.realtimekit.serving import Api, dump, ended, recordings_of
 
 
 async def test_the_chat_of_an_ended_session_has_a_link(api: Api):
