@@ -36,10 +36,11 @@ BENCHES = (
     "summary",
     "composite",
     "recorder",
+    "livestream",
 )
 LONG = ("kills",)
 """These take too long to be run unless they are named. Options after the name of one bench are its own."""
-IN_PRIVATE_NETWORK = {"media_setup", "recorder", "signalling"}
+IN_PRIVATE_NETWORK = {"livestream", "media_setup", "recorder", "signalling"}
 """These need an interface for media."""
 LIMIT_S = 600.0
 """Of one bench that is not long."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from parley.base.errors import Unavailable
 from parley.base.events import Event
 from parley.base.settings import Settings
 from parley.livestreams import store as rows
@@ -86,4 +87,7 @@ class Streaming:
         self.followers.heard(happened)
 
     async def _open_ingest(self) -> None:
-        await self._ingest.open()
+        try:
+            await self._ingest.open()
+        except MediaUnavailable as refused:
+            raise Unavailable(refused.message) from refused
