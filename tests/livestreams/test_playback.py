@@ -1,0 +1,99 @@
+"""What viewers get, and how it is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from parley.accounts.scope import AppScope
+from parley.base.errors import NotFound
+from parley.livestreams.model import Livestream
+from parley.livestreams.playback import Playback
+from parley.livestreams.service import Livestreams
+from tests.wire.realtimekit.serving import streams_of
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+TEXT = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:4\n#EXTINF:1.000000,\n4.ts\n#EXTINF:1.500000,\n5.ts\n"
+
+
+class Screening:
+    """A live stream with two segments."""
+
+    def __init__(self, scope: AppScope, streams: Livestreams, folder: Path, stream: Livestream) -> None:
+        self.scope, self.streams, self.stream, self.folder = scope, streams, stream, folder
+        self.playback = Playback(streams, folder)
+        own = folder / stream.id
+        own.mkdir(parents=True)
+        (own / "index.m3u8").write_text(TEXT)
+        (own / "4.ts").write_bytes(b"four")
+        (own / "5.ts").write_bytes(b"five")
+
+    async def enter(self) -> str:
+        """A new viewer's number."""
+        entrance = await self.playback.file(self.stream.id, "index.m3u8", "")
+        return entrance.content.decode().splitlines()[-1].partition("?v=")[2]
+
+    async def watch(self, viewer: str, *names: str) -> None:
+        """Fetch the playlist and segments."""
+        await self.playback.file(self.stream.id, "live.m3u8", viewer)
+        for name in names:
+            assert (await self.playback.file(self.stream.id, name, viewer)).is_final
+
+    async def watched_ms(self) -> int:
+        """What has been counted."""
+        await self.playback.stop()
+        _, run = await self.streams.active_run(self.scope, self.stream.id)
+        return run.viewer_ms
+
+
+@pytest_asyncio.fixture
+async def screening(app_scope: AppScope, tmp_path: Path) -> Screening:
+    streams = streams_of(app_scope.store)
+    stream = await streams.create(app_scope, None)
+    await streams.publish_began(streams.key(stream))
+    return Screening(app_scope, streams, tmp_path, stream)
+
+
+async def test_each_viewer_counts_and_no_segment_twice(screening: Screening) -> None:
+    ann, bob = await screening.enter(), await screening.enter()
+    assert ann != bob
+    await screening.watch(ann, "4.ts", "5.ts", "5.ts", "4.ts")
+    await screening.watch(bob, "5.ts")
+    assert await screening.watched_ms() == 2_500 + 1_500
+
+
+async def test_segments_carry_the_viewers_number(screening: Screening) -> None:
+    viewer = await screening.enter()
+    playlist = (await screening.playback.file(screening.stream.id, "live.m3u8", viewer)).content.decode()
+    assert f"4.ts?v={viewer}" in playlist
+    assert "ENDLIST" not in playlist
+
+
+@pytest.mark.parametrize("name", ["../index.m3u8", "4.mp4", "6.ts", "", "..", "4.ts/..", "live.m3u8.bak"])
+async def test_nothing_else_can_be_fetched(screening: Screening, name: str) -> None:
+    viewer = await screening.enter()
+    with pytest.raises(NotFound):
+        await screening.playback.file(screening.stream.id, name, viewer)
+
+
+@pytest.mark.parametrize("viewer", ["", "x", "../../../../etc", "0" * 15])
+async def test_a_number_that_nobody_was_given_gets_nothing(screening: Screening, viewer: str) -> None:
+    with pytest.raises(NotFound):
+        await screening.playback.file(screening.stream.id, "4.ts", viewer)
+
+
+async def test_unknown_streams_are_not_found(screening: Screening) -> None:
+    with pytest.raises(NotFound):
+        await screening.playback.file("nothing", "index.m3u8", "")
+
+
+async def test_after_the_end_viewers_see_it_and_nobody_comes_in(screening: Screening) -> None:
+    viewer = await screening.enter()
+    await screening.streams.stop(screening.scope, screening.stream.id)
+    late = Playback(screening.streams, screening.folder)  # remembers nothing
+    playlist = (await late.file(screening.stream.id, "live.m3u8", viewer)).content.decode()
+    assert playlist.endswith("#EXT-X-ENDLIST\n")
+    with pytest.raises(NotFound):
+        await late.file(screening.stream.id, "index.m3u8", "")
