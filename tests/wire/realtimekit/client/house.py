@@ -39,6 +39,7 @@ from parley.stream.http import HttpProtocol
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 from parley.wire.realtimekit.client.cors import ClientCors
 from parley.wire.realtimekit.client.http import ClientHttpContext, client_router
+from parley.wire.realtimekit.client.livestreams import livestream_router
 from parley.wire.realtimekit.client.socket import ClientSockets
 from parley.wire.realtimekit.client.telemetry import TelemetryHosts, telemetry_routes
 from tests.store.databases import running
@@ -232,7 +233,7 @@ async def house_on(
         public_url="http://localhost:1",
     )
     measuring = telemetry_routes(house.auth, Quality(store.clock, is_limited=rate_limits))
-    routes = Litestar([client_router(context), measuring], openapi_config=None)
+    routes = Litestar([client_router(context), livestream_router(context), measuring], openapi_config=None)
     asgi = TelemetryHosts(ClientCors(routes))
     async with running(store):
         await house.placement.start()

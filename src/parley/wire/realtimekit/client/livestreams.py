@@ -23,7 +23,7 @@ def livestream_router(context: ClientHttpContext) -> Router:
         scope, admitted = await handlers.caller(request)
         _require(meeting_id, admitted.meeting.id)
         await require_may_stream(scope, admitted)
-        body = await read_body(request)
+        body = await read_body(request) if await request.body() else {}
         stream = await streams.start(
             scope,
             admitted.meeting,
