@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from parley.base.errors import Invalid
-from parley.quality import intake
+from parley.quality import intake, measuring, values
 from parley.quality.model import Metadata, Stream
 
 POSTS = Path(__file__).parent / "posts"
@@ -190,7 +190,7 @@ def test_texts_and_lists_are_short():
     )
     (update,) = known.audio_devices_updates
     assert len(update.added) <= intake.MAX_DEVICES
-    assert all(len(device.label) <= intake.TEXT and "\x00" not in device.label for device in update.added)
+    assert all(len(device.label) <= values.TEXT and "\x00" not in device.label for device in update.added)
     assert all(len(event.metadata) <= intake.MAX_DETAILS for event in known.events)
 
 
@@ -220,7 +220,13 @@ def test_who_receives_much_has_it_kept_less_often():
     body = json.dumps({"peerId": "p", "payload": {"entries": [{"event": "ping_stat", "metaData": stats}]}})
     known, kept = Metadata(), []
     for number in range(7):
-        (measured,) = intake.take(intake.read(body.encode()), known, NOW + number * intake.EVERY)
+        (measured,) = intake.take(intake.read(body.encode()), known, NOW + number * measuring.EVERY)
         kept.append(sorted(stream.value for stream in measured.samples))
     both, one = ["audio_consumer", "audio_producer"], ["audio_producer"]
     assert kept == [both, one, one, both, one, one, both]
+
+
+def test_what_is_posted_again_counts_once():
+    known, measured = taken("joined", "measured", "joined", "measured")
+    assert len(measured) == 1
+    assert len(known.events) == len(taken("joined")[0].events)

@@ -1,6 +1,6 @@
 """How good calls were: what clients and the media engine measure, per peer, and what it means.
 
-intake.py      what a client posts, into metadata and samples
+intake.py      what a client posts, into metadata and samples (with measuring.py and values.py)
 store.py       both in the database
 mos.py         one figure for how a call sounds and looks
 streams.py     samples of one stream, measured against each other

@@ -93,6 +93,8 @@ class Metadata(msgspec.Struct, omit_defaults=True):
     pc_metadata: list[dict[str, Any]] = []
     precall: dict[str, float] = {}
     """Of the test before the call: rtt and backend_rtt, jitter, fractional_loss, throughput."""
+    recent: list[str] = []
+    """Marks of what was told last, to know it when it is told again."""
     consumers_at: int = 0
     """When samples of what others sent were kept last, in milliseconds."""
     kept_bytes: int = 0

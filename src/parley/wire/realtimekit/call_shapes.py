@@ -22,7 +22,7 @@ _PARTS = {
     "precall_network_information": ("pc_metadata",),
     "events": ("events",),
 }
-_INTERNAL = {"precall", "consumers_at", "kept_bytes"}
+_INTERNAL = {"precall", "recent", "consumers_at", "kept_bytes"}
 _REPORTED_DEVICE = {"cpus", "is_mobile", "os", "os_version"}
 
 
