@@ -38,6 +38,7 @@ from parley.outgoing.http import OutgoingPolicy
 
 log = structlog.get_logger(__name__)
 BITS_PER_PIXEL = 2_500_000 / (1280 * 720)
+FLOWS_EVERY_S = 5.0
 AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Before an encoder that ended is started again; after as many ends without a picture it is given up."""
 
@@ -224,7 +225,14 @@ class MeetingStream:
 
     async def _wait(self, encoder: Encoder) -> None:
         """Begin anew when the encoder ends by itself."""
-        await encoder.wait()
+        ended = asyncio.create_task(encoder.wait())
+        try:
+            while not (await asyncio.wait([ended], timeout=FLOWS_EVERY_S))[0]:
+                if self._stream is not None:
+                    with contextlib.suppress(ParleyError):  # the database is away for a moment
+                        await self._streams.flows(self.live.scope, self._stream.id)
+        finally:
+            ended.cancel()
         await self._leave(encoder)
         self._ends += 1
         log.warning("encoder_ended", meeting=self.live.id, ends=self._ends)

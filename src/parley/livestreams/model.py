@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NewType
 
@@ -82,6 +82,10 @@ class Livestream(msgspec.Struct, frozen=True):
         return self.meeting_id is None or self.config.manual_ingest
 
 
+FLOWS_FOR = timedelta(seconds=30)
+"""How long media counts as flowing after that was noted last."""
+
+
 class Run(msgspec.Struct, frozen=True):
     """One time that a stream was on: a "livestream session" on the wire."""
 
@@ -103,10 +107,14 @@ class Run(msgspec.Struct, frozen=True):
     updated_at: datetime
 
     def ingested_until(self, now: datetime) -> int:
-        """Milliseconds for which media flowed in, up to now while it is on."""
+        """Milliseconds for which media flowed in, up to now while it is on.
+
+        Every few seconds it is noted that it flows; what lies longer back is the gap of a lost server.
+        """
         if self.started_at is None or self.stopped_at is not None:
             return self.ingest_ms
-        return max(self.ingest_ms, round((now - self.started_at).total_seconds() * 1000))
+        since = min(now - self.updated_at, FLOWS_FOR)
+        return self.ingest_ms + max(0, round(since.total_seconds() * 1000))
 
 
 class LivestreamFilter(msgspec.Struct, frozen=True, kw_only=True):

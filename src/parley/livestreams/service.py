@@ -264,7 +264,9 @@ class Livestreams:
             stream = _found(await store.lock(change, stream_id), stream_id)
             run = await store.last_run(change, stream_id)
             if run is not None and stream.is_active and run.error != error:
-                await store.put_run(change, replace(run, error=error, updated_at=change.now()))
+                now = change.now()
+                ingested = run.ingested_until(now)
+                await store.put_run(change, replace(run, error=error, ingest_ms=ingested, updated_at=now))
 
     async def stop(
         self,
@@ -325,10 +327,14 @@ class Livestreams:
         known = await store.by_id(self._store.database, stream_id)
         if known is None or known.is_disabled or known.status is not LivestreamStatus.LIVE:
             return False
-        scope = await app_scope(self._store, AppId(known.app_id), "ingest")
+        return await self.flows(await app_scope(self._store, AppId(known.app_id), "ingest"), known.id)
+
+    async def flows(self, scope: AppScope, stream_id: LivestreamId) -> bool:
+        """Note that media flows into a stream; to be told every few seconds. False when it is not live."""
         async with scope.change() as change:
-            run = await store.last_run(change, known.id)
-            if run is None or run.stopped_at is not None:
+            stream = await store.lock(change, stream_id)
+            run = await store.last_run(change, stream_id)
+            if stream is None or run is None or stream.status is not LivestreamStatus.LIVE:
                 return False
             now = change.now()
             await store.put_run(change, replace(run, ingest_ms=run.ingested_until(now), updated_at=now))

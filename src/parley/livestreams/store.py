@@ -245,9 +245,7 @@ async def runs_of_session(scope: AppScope, session_id: SessionId, page: PageRequ
 # --- use --------------------------------------------------------------------------------------
 
 _so_far = func.coalesce(n.stopped_at, bindparam("now", type_=BigInteger)) - n.started_at
-_day = n.created_at - n.created_at % literal_column(
-    str(_DAY_MS)
-)
+_day = n.created_at - n.created_at % literal_column(str(_DAY_MS))
 """PostgreSQL groups by it only where it is written out."""
 _USE = Query(
     select(

@@ -18,13 +18,12 @@ from parley.base.errors import ParleyError
 from parley.base.ids import AppId
 from parley.base.tasks import cancel_and_wait
 from parley.livestreams import store
+from parley.livestreams.model import FLOWS_FOR
 from parley.livestreams.service import Livestreams
 from parley.store.core import Store
 
 log = structlog.get_logger(__name__)
 EVERY_S = 2.0
-SILENT_FOR = timedelta(seconds=30)
-"""A server that takes RTMP says every few seconds that it still does."""
 KEPT_S = 60.0
 """Segments of a stream that has ended."""
 EMPTY_FOR = timedelta(seconds=60)
@@ -72,7 +71,7 @@ class Sweeper:
             if _is_due(standing, now):
                 scope = await app_scope(self._store, AppId(standing.app_id), "system")
                 await self._streams.stop(scope, standing.id)
-        for app_id, stream_id in await store.silent(self._store.database, now - SILENT_FOR):
+        for app_id, stream_id in await store.silent(self._store.database, now - FLOWS_FOR):
             scope = await app_scope(self._store, AppId(app_id), "system")
             await self._streams.stop(scope, stream_id)
         for path in await asyncio.to_thread(_forgotten, self._folder):

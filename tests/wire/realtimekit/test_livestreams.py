@@ -13,9 +13,9 @@ from sqlalchemy import select
 from parley.base.clock import ManualClock
 from parley.base.errors import NotAllowed
 from parley.base.ids import MeetingId
-from parley.livestreams.model import LivestreamId
+from parley.livestreams.model import FLOWS_FOR, LivestreamId
 from parley.livestreams.service import Livestreams
-from parley.livestreams.sweeping import EMPTY_FOR, SILENT_FOR, Sweeper
+from parley.livestreams.sweeping import EMPTY_FOR, Sweeper
 from parley.store.query import SystemQuery
 from parley.store.schema import recordings as tables
 from tests.wire.realtimekit.serving import Api, streams_of
@@ -191,7 +191,7 @@ async def test_what_is_pushed_to_a_lost_server_ends(
 ):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
     await streams.publish_began(made["stream_key"])
-    clock.advance(SILENT_FOR.total_seconds() + 1)
+    clock.advance(FLOWS_FOR.total_seconds() + 1)
     await Sweeper(api.scope.store, streams, tmp_path).sweep()
     assert (await streams.get(api.scope, made["id"])).status == "IDLE"
 
