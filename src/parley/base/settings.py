@@ -161,6 +161,12 @@ class Settings:
         example="365",
         check=_between(1, 36_500),
     )
+    webhook_log_days: int = setting(
+        30,
+        "How long the log of webhook deliveries is kept, in days.",
+        example="90",
+        check=_between(1, 36_500),
+    )
     storage_endpoint_of: tuple[str, ...] = setting(
         (),
         "Addresses to use instead of the provider's for recordings that go to customers' storage.",

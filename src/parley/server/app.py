@@ -273,6 +273,7 @@ class Parley:
             http,
             signer,
             also=[Standard(self.block.webhook_events, store.vault, http=block_http)],
+            log_kept=timedelta(days=settings.webhook_log_days),
         )
         deliveries.register()
         demo = Demo(self.scope, tokens, bus) if settings.demo else None
