@@ -67,6 +67,7 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("notifications", "people"): "recipients are users, and their settings say how they are told",
     ("people", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
     ("quality", "accounts"): "every query takes the Scope that accounts resolves",
+    ("quality", "media"): "the media engine tells what arrives",
     ("quality", "meetings"): "what is measured belongs to a peer of a session",
     ("recordings", "accounts"): "every query takes the Scope that accounts resolves",
     ("recordings", "compositor"): "plans say what it shall make",

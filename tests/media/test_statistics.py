@@ -30,12 +30,16 @@ async def test_what_arrives_is_counted_by_section(join):
     camera = await publisher.publish("video")
 
     async def reason() -> str:
-        told = {each.mid: each for each in await publisher.sender.statistics()}
+        told = {each.mid: each for each in (await publisher.sender.statistics()).streams}
         counted = [told[each.mid].packets for each in (microphone, camera) if each.mid in told]
         return "" if len(counted) == 2 and min(counted) > 20 else f"counted {counted}"
 
     await until(reason)
-    told = {each.mid: each for each in await publisher.sender.statistics()}
+    arriving = await publisher.sender.statistics()
+    told = {each.mid: each for each in arriving.streams}
+    assert arriving.path is not None
+    assert {end.protocol for end in arriving.path} == {"udp"}
+    assert 30000 <= arriving.path[0].port < 32000
     assert (told[microphone.mid].kind, told[camera.mid].kind) == ("audio", "video")
     assert all(each.bytes > each.packets and each.lost >= 0 and each.jitter_s >= 0 for each in told.values())
 

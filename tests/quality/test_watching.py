@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from parley.accounts.scope import AppScope
 from parley.base.ids import MeetingId, ParticipantId, PeerId, SessionId, new_uuid
-from parley.media.ports import ArrivingStream, MediaError
+from parley.media.ports import Arriving, ArrivingStream, MediaError, PathEnd
 from parley.meetings import service as meetings
 from parley.meetings.live import store as live_store
 from parley.meetings.model import Session, SessionSettings
@@ -18,7 +19,7 @@ from parley.meetings.ports import Stream as Published
 from parley.meetings.service import MeetingInput
 from parley.quality import store
 from parley.quality.model import Stream
-from parley.quality.watching import Uplinks
+from parley.quality.watching import Uplinks, half
 
 
 class Sender:
@@ -26,11 +27,12 @@ class Sender:
 
     def __init__(self, *told: ArrivingStream, fails: bool = False) -> None:
         self.told, self.fails = told, fails
+        self.path = (PathEnd("10.1.2.3", 20000, "host", "udp"), PathEnd("192.0.2.77", 4711, "srflx", "udp"))
 
-    async def statistics(self) -> Sequence[ArrivingStream]:
+    async def statistics(self) -> Arriving:
         if self.fails:
             raise MediaError("The media engine tells no statistics right now.")
-        return self.told
+        return Arriving(self.told, self.path)
 
 
 class Running:
@@ -114,3 +116,24 @@ async def test_a_meeting_that_ended_is_not_asked_any_more(running: Running):
     uplinks.changed(running)
     await uplinks.measure()
     assert len(await running.kept(ann)) == 1
+
+
+async def test_the_way_that_media_takes_is_noted_once(running: Running):
+    ann = running.enter(Sender(arriving(0)), "0")
+    uplinks = Uplinks()
+    uplinks.changed(running)
+    await uplinks.measure()
+    await uplinks.measure()
+    assert running.session is not None
+    known = await store.metadata(running.scope, running.session.id, ann)
+    (pair,) = known.candidate_pairs["producing_transport"]
+    assert (pair["local_candidate_address"], pair["local_candidate_type"]) == ("192.0.0.0", "srflx")
+    assert (pair["remote_candidate_address"], pair["remote_candidate_port"]) == ("10.1.2.3", 20000)
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("192.0.2.77", "192.0.0.0"), ("2001:db8:1:2:3::4", "2001:db8:1::"), ("x.local", ""), ("", "")],
+)
+def test_addresses_are_kept_in_part(address: str, kept: str):
+    assert half(address) == kept

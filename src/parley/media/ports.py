@@ -98,6 +98,27 @@ class ArrivingStream:
     jitter_s: float
 
 
+class PathEnd(NamedTuple):
+    """One end of the way that media takes (RFC 8445)."""
+
+    address: str
+    port: int
+    kind: str
+    """ "host", "srflx", "prflx" or "relay"."""
+    protocol: str
+    """ "udp" or "tcp"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """How everything that a browser sends arrives."""
+
+    streams: Sequence[ArrivingStream]
+    """Nothing of sections in which nothing has arrived."""
+    path: tuple[PathEnd, PathEnd] | None
+    """The engine's end and the browser's, once there is a way."""
+
+
 class SendTransport(Protocol):
     """Browser to server."""
 
@@ -131,8 +152,8 @@ class SendTransport(Protocol):
     def capture_file(self, mid: str) -> str | None:
         """Name of the file that a section is written into; None while nothing is."""
 
-    async def statistics(self) -> Sequence[ArrivingStream]:
-        """How everything that the browser sends arrives; nothing of sections in which nothing has.
+    async def statistics(self) -> Arriving:
+        """How everything that the browser sends arrives.
 
         Raises:
             TransportGone: the transport has ended.

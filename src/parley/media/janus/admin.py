@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from parley.media.ports import ArrivingStream, MediaError, TransportGone
+from parley.media.ports import Arriving, ArrivingStream, MediaError, PathEnd, TransportGone
 
 TIMEOUT_S = 5.0
 MAX_MESSAGE_BYTES = 1 << 20
 """Of one handle's description; that of a publisher of camera, microphone and screen takes 10 kB."""
+_END = r"(\S+):(\d+) \[(\w+),(\w+)\]"
+_PAIR = re.compile(f"{_END} <-> {_END}", re.ASCII)
 _LAYERS = ("main", "sim1", "sim2")
 _NO_SUCH = frozenset({458, 459})  # JANUS_ERROR_SESSION_NOT_FOUND, JANUS_ERROR_HANDLE_NOT_FOUND
 
@@ -32,7 +35,7 @@ class JanusAdmin:
         self._turn = asyncio.Lock()
         self._socket: ClientConnection | None = None
 
-    async def arriving(self, session_id: int, handle_id: int) -> list[ArrivingStream]:
+    async def arriving(self, session_id: int, handle_id: int) -> Arriving:
         """How everything that a publisher's handle receives arrives.
 
         Raises:
@@ -48,8 +51,10 @@ class JanusAdmin:
             raise MediaError(
                 f"The media engine tells no statistics: {error.get('reason', 'no reason given')}."
             )
-        media = _object(_object(_object(answer.get("info")).get("webrtc")).get("media"))
-        return [found for each in media.values() if (found := _stream(_object(each))) is not None]
+        connection = _object(_object(answer.get("info")).get("webrtc"))
+        media = _object(connection.get("media"))
+        streams = [found for each in media.values() if (found := _stream(_object(each))) is not None]
+        return Arriving(streams, _path(_object(connection.get("ice")).get("selected-pair")))
 
     async def close(self) -> None:
         """End the connection; may be called twice."""
@@ -85,6 +90,17 @@ class JanusAdmin:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _path(told: Any) -> tuple[PathEnd, PathEnd] | None:
+    found = _PAIR.fullmatch(told) if isinstance(told, str) else None
+    if found is None:
+        return None
+    ours, theirs = (found.groups()[start : start + 4] for start in (0, 4))
+    return (
+        PathEnd(ours[0], int(ours[1]), ours[2], ours[3]),
+        PathEnd(theirs[0], int(theirs[1]), theirs[2], theirs[3]),
+    )
 
 
 def _stream(told: Mapping[str, Any]) -> ArrivingStream | None:

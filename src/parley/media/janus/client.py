@@ -25,7 +25,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from parley.media.janus.admin import JanusAdmin
-from parley.media.ports import ArrivingStream, MediaError, MediaUnavailable, TransportGone
+from parley.media.ports import Arriving, MediaError, MediaUnavailable, TransportGone
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class JanusHandle:
             raise JanusRefused(int(data["error_code"]), str(data.get("error", "no reason given")))
         return Reply(data, _jsep_of(message))
 
-    async def arriving(self) -> list[ArrivingStream]:
+    async def arriving(self) -> Arriving:
         """How everything arrives that a publisher sends on this handle; see `JanusAdmin.arriving`."""
         return await self._client.arriving(self.id)
 
@@ -208,7 +208,7 @@ class JanusClient:
         self._handles[handle.id] = handle
         return handle
 
-    async def arriving(self, handle_id: int) -> list[ArrivingStream]:
+    async def arriving(self, handle_id: int) -> Arriving:
         """See `JanusHandle.arriving`."""
         if self.admin is None or self._session_id is None:
             raise MediaError("The media engine tells no statistics.")

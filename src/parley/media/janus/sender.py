@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, Jsep, Message
 from parley.media.janus.transport import JanusTransport, Room
-from parley.media.ports import ArrivingStream, MediaError, Source, TransportGone
+from parley.media.ports import Arriving, MediaError, Source, TransportGone
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class JanusSendTransport(JanusTransport):
         section = self._sections.get(mid)
         return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
 
-    async def statistics(self) -> Sequence[ArrivingStream]:
+    async def statistics(self) -> Arriving:
         """See `ports.SendTransport`."""
         if self._ended or self._attached is None:
             raise TransportGone("This media transport is closed.")
