@@ -170,7 +170,7 @@ class MeetingStream:
                 await self._streams.stop(scope, stream.id)
             self._stream = None
             return
-        people = live.publishers()
+        people = [person for person in live.publishers() if person.is_on_stage]
         self._stream = stream
         if self.encoder is None and people and self._watch is None:
             await self._begin(stream, people)
@@ -277,7 +277,7 @@ class MeetingStream:
             await _stop_forward(self._forwards.pop(key))
         for key, (sender, mid) in wanted.items():
             if key not in self._forwards:
-                ssrc = secrets.randbits(32) or 1
+                ssrc = 1 + secrets.randbelow((1 << 32) - 8)  # and the next two, for layers
                 try:
                     forward_id = await sender.forward(mid, encoder.port, ssrc)
                 except MediaError as refused:

@@ -164,9 +164,10 @@ class SendTransport(Protocol):
         """Have the engine send what arrives in one section to a UDP port of this machine (127.0.0.1), as RTP.
 
         Args:
-            mid: of the section; one layer of it, if there are several.
+            mid: of the section.
             port: where to.
-            ssrc: what the packets are marked with (RFC 3550).
+            ssrc: what the packets are marked with (RFC 3550); simulcast layers with this number and the next
+                two, the smallest picture first.
 
         Returns:
             What `stop_forward` takes.

@@ -93,6 +93,8 @@ class Publisher:
     """What their preset wants of a picture: background, tile, text, brand, text_on_brand."""
     sender: SendTransport | None
     streams: Sequence[Stream]
+    is_on_stage: bool = True
+    """Viewers of webinars and live streams are not."""
 
 
 class LivestreamState(Protocol):

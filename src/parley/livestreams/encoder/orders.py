@@ -28,6 +28,7 @@ class Feed(msgspec.Struct, frozen=True):
     """A stream that arrives."""
 
     ssrc: int
+    """And the next two, for larger layers of the same picture (`media.ports.SendTransport.forward`)."""
     source: Source
 
 

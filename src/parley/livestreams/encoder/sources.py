@@ -100,12 +100,14 @@ class Jitter:
 class LiveVideo:
     """The picture of one camera or screen (`compositor.stage.Video`)."""
 
-    def __init__(self, *, holds: bool) -> None:
+    def __init__(self, *, holds: bool, is_first: bool = True) -> None:
         """Prepare.
 
         Args:
             holds: the last picture stays, however old; nothing may move on a shared screen for minutes.
+            is_first: the layer that is always sent.
         """
+        self._is_first = is_first
         self.frame: VideoFrame | None = None
         self.rotation = 0
         self.version = 0
@@ -117,6 +119,11 @@ class LiveVideo:
         self._now_ms = float("-inf")
         self._asked_ms = float("-inf")
         self._is_stuck = True
+
+    @property
+    def frame_ms(self) -> float:
+        """When the picture was captured."""
+        return self._frame_ms
 
     @property
     def is_shown(self) -> bool:
@@ -138,7 +145,8 @@ class LiveVideo:
         """Whether nothing comes of what arrives; says so once a second."""
         if not self._is_stuck or now_ms - self._asked_ms < _ASK_AGAIN_MS:
             return False
-        if (self._holds and self.frame is None) or self.jitter.last_arrived_ms > now_ms - FREEZE_MS:
+        is_awaited = self._holds and self._is_first and self.frame is None
+        if is_awaited or self.jitter.last_arrived_ms > now_ms - FREEZE_MS:
             self._asked_ms = now_ms
             return True
         return False

@@ -13,16 +13,23 @@ from parley.compositor.plan import Canvas
 from parley.compositor.rtp import Packet
 from parley.compositor.speaking import SpeakerFinder, level_db
 from parley.compositor.stage import Tile
-from parley.livestreams.encoder.orders import Face, Scene
+from parley.livestreams.encoder.orders import Face, Feed, Scene
 from parley.livestreams.encoder.sources import LiveAudio, LiveVideo
 
 _MOST_SCREENS = 2
+
+
+_LAYERS = 3
+_AS_FRESH_MS = 500.0
+"""A larger layer is taken unless its picture is older than that of a smaller one by this."""
 
 
 class _Player(NamedTuple):
     peer_id: str
     source: str
     media: LiveAudio | LiveVideo
+    ssrc: int
+    """Of the stream, whose layers have the next numbers."""
 
 
 class LiveStage:
@@ -40,12 +47,9 @@ class LiveStage:
         players: dict[int, _Player] = {}
         for face in scene.faces:
             for feed in face.feeds:
-                known = self._players.get(feed.ssrc)
-                if known is None:
-                    is_video = feed.source in ("camera", "screen")
-                    media = LiveVideo(holds=feed.source == "screen") if is_video else LiveAudio()
-                    known = _Player(face.peer_id, feed.source, media)
-                players[feed.ssrc] = known
+                for layer in range(_LAYERS if feed.source in ("camera", "screen") else 1):
+                    known = self._players.get(feed.ssrc + layer)
+                    players[feed.ssrc + layer] = known or _new_player(face.peer_id, feed, layer)
         self._scene, self._players = scene, players
 
     def push(self, arrived_ms: float, packet: Packet) -> None:
@@ -56,11 +60,12 @@ class LiveStage:
 
     def without_key_frame(self, now_ms: float) -> list[int]:
         """Streams that cannot be shown before they send one."""
-        return [
-            ssrc
-            for ssrc, player in self._players.items()
+        stuck = {
+            player.ssrc
+            for player in self._players.values()
             if isinstance(player.media, LiveVideo) and player.media.needs_key_frame(now_ms)
-        ]
+        }
+        return sorted(stuck)
 
     def sound(self, from_ms: float, count: int) -> Samples:
         """Everybody together, for so many samples from that instant on."""
@@ -109,11 +114,15 @@ class LiveStage:
         return tiles + [self._tile(r, face, now_ms) for r, face in zip(found.tiles, chosen, strict=True)]
 
     def _videos(self, peer_id: str, source: str) -> list[LiveVideo]:
-        return [
-            player.media
-            for player in self._players.values()
-            if player.peer_id == peer_id and player.source == source and isinstance(player.media, LiveVideo)
-        ]
+        """Of each stream the best layer."""
+        best: dict[int, LiveVideo] = {}
+        for player in self._players.values():  # smaller layers come first
+            video = player.media
+            if player.peer_id == peer_id and player.source == source and isinstance(video, LiveVideo):
+                other = best.get(player.ssrc)
+                if other is None or (video.is_shown and video.frame_ms > other.frame_ms - _AS_FRESH_MS):
+                    best[player.ssrc] = video
+        return list(best.values())
 
     def _camera(self, peer_id: str) -> LiveVideo | None:
         return next((video for video in reversed(self._videos(peer_id, "camera")) if video.is_shown), None)
@@ -143,3 +152,10 @@ class LiveStage:
 
 def _title(face: Face) -> str:
     return f"{face.name} (screen)" if face.name else "Screen"
+
+
+def _new_player(peer_id: str, feed: Feed, layer: int) -> _Player:
+    media: LiveAudio | LiveVideo = LiveAudio()
+    if feed.source in ("camera", "screen"):
+        media = LiveVideo(holds=feed.source == "screen", is_first=layer == 0)
+    return _Player(peer_id, feed.source, media, feed.ssrc)

@@ -172,7 +172,8 @@ class JanusRoom:
         assert self._control is not None
         stream = {"mid": source.mid, "host": "127.0.0.1", "port": port, "ssrc": ssrc}
         if self.has_layers(source):
-            stream["simulcast"] = True  # as a viewer gets it, not each layer
+            # Each by itself: Janus 1.1 sends nothing at all when it is to choose among layers named by rid.
+            stream |= {"port_2": port, "ssrc_2": ssrc + 1, "port_3": port, "ssrc_3": ssrc + 2}
         answer = await self._control.request(
             {
                 **self._body("rtp_forward"),
@@ -185,7 +186,7 @@ class JanusRoom:
         made = [str(each["stream_id"]) for each in answer.data.get("forwarders", ()) if "stream_id" in each]
         if not made:
             raise MediaError("The media engine does not forward this stream.")
-        return made[0]
+        return ",".join(made)
 
     async def stop_forward(self, transport_id: str, forward_id: str) -> None:
         """End that; nothing happens if it has ended."""
@@ -195,10 +196,10 @@ class JanusRoom:
             **self._body("stop_rtp_forward"),
             "admin_key": self._keys.room_creation,
             "publisher_id": transport_id,
-            "stream_id": int(forward_id),
         }
-        with contextlib.suppress(JanusRefused):
-            await self._control.request(body)
+        for stream_id in forward_id.split(","):
+            with contextlib.suppress(JanusRefused):
+                await self._control.request({**body, "stream_id": int(stream_id)})
 
     async def _create(self, options: RoomOptions) -> None:
         assert self._control is not None

@@ -36,6 +36,7 @@ from parley.meetings.live.notices import (
     ProducerToggled,
     RecordingChanged,
     SessionEnded,
+    StageChanged,
 )
 from parley.meetings.live.peer import LivePeer, PeerState
 from parley.meetings.live.polls import Polls
@@ -61,7 +62,7 @@ from parley.stream.closing import Close
 log = structlog.get_logger(__name__)
 
 NAME_LIMIT = 256
-FOLLOWED = (PeerJoined, PeerLeft, ProducerAdded, ProducerClosed, ProducerToggled, Pinned)
+FOLLOWED = (PeerJoined, PeerLeft, ProducerAdded, ProducerClosed, ProducerToggled, Pinned, StageChanged)
 """What those who record a meeting have to know."""
 ACTIVE_RECORDING = frozenset({"INVOKED", "RECORDING", "PAUSED"})
 
@@ -394,6 +395,7 @@ def _publisher(peer: LivePeer) -> Publisher:
             for producer in peer.media.producers.values()
             if not producer.is_paused and not producer.is_muted_by_host
         ],
+        is_on_stage=peer.stage is StageState.ON_STAGE,
     )
 
 
