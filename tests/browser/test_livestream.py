@@ -21,6 +21,30 @@ PLAYING = """(() => {
 """How far the player of HLS has come, in seconds."""
 
 
+GREEN = """(() => {
+    const video = document.querySelector('video');
+    const canvas = document.createElement('canvas');
+    canvas.width = 64; canvas.height = 36;
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0, 64, 36);
+    const pixels = context.getImageData(0, 0, 64, 36).data;
+    let green = 0;
+    for (let at = 0; at < pixels.length; at += 4) green += pixels[at + 1] > pixels[at] + 40 ? 1 : 0;
+    return green;
+})()"""
+"""How much of the picture is the green of Chromium's camera, of 2304."""
+
+
+async def _shows_camera(page: Any) -> None:
+    """Wait until the host's camera, which is sent in layers, is seen in the stream."""
+
+    async def reason() -> str:
+        green = await page.evaluate(GREEN)
+        return "" if green > 400 else f"{green} green pixels"
+
+    await until(reason, PATIENCE_MS / 1000)
+
+
 async def _plays_on(page: Any) -> None:
     """Wait until a picture of the stream's size moves on."""
     seen = [0.0]
@@ -56,6 +80,7 @@ async def test_a_host_streams_and_viewers_watch(stage: Stage) -> None:
     await page.goto(f"{stage.server.url}/watch/{watched.split('/hls/')[1].split('/')[0]}")
     await _plays_on(page)
     await expect(page.get_by_text("LIVE", exact=True)).to_be_visible()
+    await _shows_camera(page)
 
     await host.until(f"{MEETING}.livestream.state === 'LIVESTREAMING'")
     await host.page.evaluate(f"{MEETING}.livestream.stop()")
