@@ -26,6 +26,7 @@ FILES = sorted(path.name for path in FOLDER.glob("*.json"))
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SIGNATURE = re.compile(r"(?<=signature=)[\w-]+")
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_STREAM_KEY = re.compile(r'"stream_key":"[^"]+"')
 _STORAGE = {"type": "aws", "access_key": "key", "secret": "hush", "bucket": "calls", "region": "eu-central-1"}
 
 
@@ -41,6 +42,7 @@ class Comparison:
         answer = await self._api.http.request(method, path, **more)
         ids: dict[str, str] = {}
         text = _SIGNATURE.sub("<signature>", _TOKEN.sub("<token>", answer.text))
+        text = _STREAM_KEY.sub('"stream_key":"<key>"', text)
         text = _UUID.sub(lambda found: ids.setdefault(found[0], f"<id {len(ids) + 1}>"), text)
         told = {"route": _route(method, answer.url), "status": answer.status_code, "body": json.loads(text)}
         file = FOLDER / f"{name}.json"
@@ -130,7 +132,25 @@ async def test_every_answer_is_as_its_file_says(api: Api, clock):
     await told("recording-active", "GET", f"/recordings/active-recording/{quiet['meeting_id']}")
     await told("recording-stopped", "PUT", f"/recordings/{started['data']['id']}", json={"action": "stop"})
 
+    streamed = f"/meetings/{quiet['meeting_id']}"
+    on = await told("livestream-started", "POST", f"{streamed}/livestreams", json={"name": "launch"})
+    stream = f"/livestreams/{on['data']['id']}"
+    await told("livestream-active", "GET", f"{streamed}/active-livestream")
+    run = await told("livestream-active-session", "GET", f"{stream}/active-livestream-session")
+    await told("livestream-session", "GET", f"/livestreams/sessions/{run['data']['session']['id']}")
+    await told("livestream-stopped", "POST", f"{streamed}/active-livestream/stop")
+    await told("livestream", "GET", stream)
+    await told("livestream-of-meeting", "GET", f"{streamed}/livestream")
+    await told("livestreams", "GET", "/livestreams")
+    own = await told("livestream-created", "POST", "/livestreams", json={"name": "radio"})
+    await told("livestream-key-reset", "POST", f"/livestreams/{own['data']['id']}/reset-stream-key")
+    await told("livestream-disabled", "PUT", f"/livestreams/{own['data']['id']}/disable")
+    await told("livestream-enabled", "PUT", f"/livestreams/{own['data']['id']}/enable")
+    await told("livestream-use", "GET", "/analytics/livestreams/overall")
+    await told("livestream-use-by-day", "GET", "/analytics/livestreams/daywise?start_time=1767139200")
+
     session = f"/sessions/{active['data']['id']}"
+    await told("session-livestreams", "GET", f"{session}/livestream-sessions")
     await told("sessions", "GET", "/sessions")
     await told("session", "GET", f"{session}?include_breakout_rooms=true")
     await told("session-participants", "GET", f"{session}/participants?include_peer_events=true")
