@@ -8,7 +8,7 @@ import Cloudflare from "cloudflare";
 
 const [baseURL, apiToken, account_id, app_id, liveMeeting, ended] = process.argv.slice(2);
 const client = new Cloudflare({ apiToken, baseURL, maxRetries: 0, timeout: 10_000 });
-const { apps, meetings, presets, activeSession, sessions, recordings, webhooks, analytics } = client.realtimeKit;
+const { apps, meetings, presets, activeSession, sessions, recordings, webhooks, analytics, livestreams } = client.realtimeKit;
 const account = { account_id };
 const here = { account_id, app_id };
 const told = {};
@@ -103,6 +103,19 @@ const absent = [
 ];
 told.absent = await Promise.all(absent.map((ask) => ask().catch((error) => error.status)));
 told.summary = await sessions.generateSummaryOfTranscripts(session.id, here).catch((error) => error.status);
+
+const on = (await livestreams.startLivestreamingAMeeting(liveMeeting, { ...here, name: "node" })).data;
+told.streaming = on.status;
+told.activeStream = (await livestreams.getMeetingActiveLivestreams(liveMeeting, here)).data.id === on.id;
+const run = (await livestreams.getActiveLivestreamsForLivestreamID(on.id, here)).data.session;
+told.ingested = run.ingest_seconds;
+
+told.run = (await livestreams.getLivestreamSessionDetailsForSessionID(run.id, here)).data.viewer_seconds;
+told.streamStopped = (await livestreams.stopLivestreamingAMeeting(liveMeeting, here)).data.message;
+told.stream = (await livestreams.getLivestreamSessionForLivestreamID(on.id, here)).data.livestream.status;
+told.streams = (await livestreams.getAllLivestreams(app_id, account)).data.paging.total_count;
+told.use = (await livestreams.getLivestreamAnalyticsComplete(app_id, account)).data.count;
+told.useByDay = (await livestreams.getLivestreamAnalyticsDaywise(app_id, account)).data.length > 27;
 
 told.kicked = (
   await activeSession.kickParticipants(liveMeeting, { ...here, custom_participant_ids: ["live"] })
