@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
 from parley.base.ids import AppId, CredentialId, OrganizationId
+from parley.store.rows import Stored
 
 
 class Organization(msgspec.Struct, frozen=True):
@@ -84,12 +87,18 @@ class Credential(msgspec.Struct, frozen=True):
     """The secret, encrypted, of the kinds whose secret also signs."""
 
 
+@lru_cache(maxsize=64)
+def _rights(stored: str) -> frozenset[Right]:
+    """There are only a few combinations, and one is read at each request."""
+    return msgspec.json.decode(stored, type=frozenset[Right])
+
+
 class Grant(msgspec.Struct, frozen=True):
     """The part of a credential that decides about a request."""
 
     id: CredentialId
     organization_id: OrganizationId
     kind: CredentialKind
-    rights: list[Right]
+    rights: Annotated[frozenset[Right], Stored(_rights)]
     expires_at: datetime | None
     revoked_at: datetime | None

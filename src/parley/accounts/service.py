@@ -170,5 +170,5 @@ async def authenticate_for_app(
         raise Unauthenticated("Unauthorized")
     if grant.expires_at is not None and grant.expires_at <= base.clock.now():
         raise Unauthenticated("Unauthorized")
-    scope = Scope(base, grant.organization_id, f"credential:{grant.id}", frozenset(grant.rights))
+    scope = Scope(base, grant.organization_id, f"credential:{grant.id}", grant.rights)
     return scope, None if known_app is None else scope.app(known_app)

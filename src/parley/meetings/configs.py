@@ -7,6 +7,7 @@ are filled in where a recording or a transcription begins, so that a more genera
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -190,6 +191,13 @@ def shown_json(stored: str) -> msgspec.Raw:
     if _STORAGE_KEY not in stored:
         return msgspec.Raw(stored)
     return msgspec.Raw(msgspec.json.encode(shown_form(msgspec.json.decode(stored))))
+
+
+def all_shown_json(column: Sequence[str | None]) -> list[msgspec.Raw | UnsetType]:
+    """`shown_json` of many rows, `UNSET` where there is none; one look tells whether any holds a storage."""
+    if _STORAGE_KEY in "".join(filter(None, column)):
+        return [UNSET if stored is None else shown_json(stored) for stored in column]
+    return [UNSET if stored is None else msgspec.Raw(stored) for stored in column]
 
 
 def storage_with_secrets(vault: Vault, stored: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
@@ -66,8 +65,7 @@ class Invited(NamedTuple):
     preset_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeetingFilter:
+class MeetingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which meetings are wanted; None = any."""
 
     search: str | None = None

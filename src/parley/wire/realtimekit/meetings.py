@@ -8,7 +8,14 @@ from msgspec import UNSET, Meta, Raw, UnsetType, field
 from parley.base.errors import Invalid
 from parley.base.times import iso_ms
 from parley.meetings import service
-from parley.meetings.configs import AiConfig, RecordingConfig, missing_storage_key, shown_form, shown_json
+from parley.meetings.configs import (
+    AiConfig,
+    RecordingConfig,
+    all_shown_json,
+    missing_storage_key,
+    shown_form,
+    shown_json,
+)
 from parley.meetings.model import KEEP_ALIVE_MAX_S, KEEP_ALIVE_MIN_S, Meeting, MeetingFilter, MeetingStatus
 from parley.meetings.service import MeetingEdit, MeetingInput
 from parley.store.rows import Stored
@@ -20,7 +27,9 @@ routes = Routes("Meetings")
 Status = Literal["ACTIVE", "INACTIVE"]
 Title = Annotated[str, Meta(max_length=256)]
 ShownConfig = Annotated[
-    Raw | UnsetType, Meta(extra_json_schema={"type": "object"}), Stored(shown_json, null=UNSET)
+    Raw | UnsetType,
+    Meta(extra_json_schema={"type": "object"}),
+    Stored(shown_json, null=UNSET, read_all=all_shown_json),
 ]
 """JSON as it is stored."""
 KeepAlive = Annotated[float, Meta(ge=KEEP_ALIVE_MIN_S, le=KEEP_ALIVE_MAX_S, multiple_of=1)]
