@@ -16,6 +16,7 @@ is answered by `refuse` if it is one of our errors, and otherwise logged and ans
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
@@ -28,6 +29,10 @@ Send = Callable[[Any], Awaitable[None]]
 AsgiApp = Callable[[Any, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 """Name in lower case, and value."""
+
+
+REMEMBERED_PATHS, REMEMBERED_PATH = 1024, 256
+"""How many paths a `RestApi` remembers with their handlers, and how long they may be."""
 
 
 class Answer(NamedTuple):
@@ -184,9 +189,12 @@ class RestApi:
             refuse_status: its answer for 404 (no such path), 405 (with `allow` as a header) and 500; the
                 request has no parameters then.
         """
-        self._paths = PathTrie()
+        paths = PathTrie()
         for method, path, handler in routes:
-            self._paths.add(method, path, handler)
+            paths.add(method, path, handler)
+        self._paths = paths
+        self._known = lru_cache(maxsize=REMEMBERED_PATHS)(paths.find)
+        """The same few paths are asked for most of the time."""
         self._refuse = refuse
         self._refuse_status = refuse_status
 
@@ -203,14 +211,15 @@ class RestApi:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Any, receive: Receive) -> Answer:
-        found = self._paths.find(scope["path"])
+        path: str = scope["path"]
+        found = self._known(path) if len(path) <= REMEMBERED_PATH else self._paths.find(path)
         if found is None:
             return self._refuse_status(404, (), Request(scope, receive, {}))
         handlers, path_params = found
         handler = handlers.get(scope["method"])
         if handler is None:
             return self._without_handler(Request(scope, receive, {}), scope["method"], handlers)
-        request = Request(scope, receive, path_params)
+        request = Request(scope, receive, path_params.copy())  # handlers may change theirs
         try:
             return await handler(request)
         except ParleyError as error:
