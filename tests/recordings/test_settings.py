@@ -52,8 +52,3 @@ def test_it_has_to_be_kept_somewhere(key):
     settings = resolve({"storage_config": stored}, {key: {"enabled": False}})
     assert not settings.uses_bucket
     assert settings.storage_config == stored
-
-
-def test_the_picture_can_be_sent_elsewhere_too():
-    assert resolve({"live_streaming_config": {"rtmp_url": "rtmp://a"}}, {}).rtmp_url == "rtmp://a"
-    assert resolve({}, {}, rtmp_url="rtmp://b").rtmp_url == "rtmp://b"

@@ -60,12 +60,8 @@ class RecordingSettings(msgspec.Struct, frozen=True):
     storage_config: dict[str, Any] | None = None
     uses_bucket: bool = True
     """Whether Parley's own bucket gets the files as well."""
-    rtmp_url: str | None = None
-    """Where the picture is also sent while it is recorded."""
     is_interactive: bool = False
     """HLS with timed metadata instead of one file."""
-    url: str | None = None
-    """Record this page instead of the meeting's own view."""
     layers: dict[str, str | None] = msgspec.field(default_factory=dict)
     """Of a track recording: prefix of the files by name of the layer."""
     user_ids: list[str] = msgspec.field(default_factory=list)
@@ -97,12 +93,10 @@ def resolve(
     """
     merged = {**(meeting or {}), **request}
     bucket = merged.get("realtimekit_bucket_config") or merged.get("dyte_bucket_config") or {}
-    streaming = merged.get("live_streaming_config") or {}
     settings = msgspec.convert(
         {
             **{name: merged[name] for name in _TAKEN if merged.get(name) is not None},
             "uses_bucket": bucket.get("enabled", True),
-            "rtmp_url": streaming.get("rtmp_url"),
             **decided,
         },
         RecordingSettings,

@@ -172,6 +172,8 @@ async def test_the_end_of_the_session_ends_it(api: Api):
         ({"realtimekit_bucket_config": {"enabled": False}}, 400),
         ({"storage_config": {"type": "aws", "bucket": "b"}}, 400),
         ({"interactive_config": {"type": "ID4"}}, 400),
+        ({"url": "https://pages.example/mine"}, 400),
+        ({"rtmp_out_config": {"rtmp_url": "rtmp://x.example/live"}}, 400),
     ],
 )
 async def test_what_cannot_be_recorded_is_refused(api: Api, body: dict[str, Any], status: int):

@@ -143,8 +143,10 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     dyte_bucket_config: BucketConfig | UnsetType = UNSET
     live_streaming_config: LiveStreaming | UnsetType = UNSET
     rtmp_out_config: RtmpOut | UnsetType = UNSET
+    """Not served; a livestream of the meeting does that."""
     interactive_config: Interactive | UnsetType | None = UNSET
     url: Uri | UnsetType = UNSET
+    """Not served: the meeting itself is recorded."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,16 +256,17 @@ def settings_of(scope: AppScope, meeting: Meeting, body: StartBody) -> Recording
         missing = missing_storage_key(storage)
         if missing:
             raise Invalid(f'"storage_config.{missing}" is required', field=f"storage_config.{missing}")
+    if body.url is not UNSET:
+        raise Invalid('"url" cannot be recorded: this server records the meeting itself', field="url")
+    if body.rtmp_out_config is not UNSET and body.rtmp_out_config.rtmp_url is not UNSET:
+        raise Invalid(
+            '"rtmp_out_config" is not served: start a livestream of the meeting instead',
+            field="rtmp_out_config",
+        )
     given = {name: value for name in _LEVELLED if (value := getattr(body, name)) is not UNSET}
     request = stored_form(scope.store.vault, RecordingConfig(**given))
-    decided: dict[str, Any] = {
-        "is_interactive": isinstance(body.interactive_config, Interactive),
-        "url": None if body.url is UNSET else body.url,
-    }
-    rtmp = UNSET if body.rtmp_out_config is UNSET else body.rtmp_out_config.rtmp_url
-    if rtmp is not UNSET:
-        decided["rtmp_url"] = rtmp
-    return resolve(meeting.recording_config, request, **decided)
+    is_interactive = isinstance(body.interactive_config, Interactive)
+    return resolve(meeting.recording_config, request, is_interactive=is_interactive)
 
 
 async def _meeting(scope: AppScope, meeting_id: str) -> Meeting:
