@@ -325,6 +325,9 @@ async def _tell(sender: SendTransport, name: str | None) -> bool:
 
 
 def _is_meant(recording: Recording, person: Publisher) -> bool:
+    """Films show the stage; in a meeting without one everybody is on it."""
+    if recording.kind is RecordingKind.COMPOSITE and not person.is_on_stage:
+        return False
     chosen = recording.config.get("user_ids") or ()
     return not chosen or person.participant_id in chosen or person.custom_participant_id in chosen
 

@@ -235,3 +235,19 @@ async def test_clients_put_metadata_into_an_interactive_recording(api: Api):
             break
         await api.ask("GET", f"/recordings/{recording_id}", status=200)
     assert noted == [{"data": '{"slide":1}'}]
+
+
+async def test_who_only_watches_a_webinar_is_not_in_the_film(api: Api):
+    meeting_id = await api.meeting(title="Weekly")
+    recording_id = (await start(api, meeting_id))["id"]
+    for name, preset in (("viewer", "webinar_viewer"), ("ann", "webinar_presenter")):
+        await api.join(meeting_id, await api.participant(meeting_id, name, name=name, preset_name=preset))
+    noted: list[str] = []
+
+    for _ in range(1000):
+        moments = await rows.moments_of(api.scope, RecordingId(recording_id))
+        noted = [moment.payload["name"] for moment in moments if moment.kind is MomentKind.JOIN]
+        if noted:
+            break
+        await api.ask("GET", f"/recordings/{recording_id}", status=200)
+    assert noted == ["ann"]
