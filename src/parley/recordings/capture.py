@@ -172,8 +172,9 @@ class MeetingCapture:
         active = await store.active_of(scope, live.id)
         people = live.publishers() if session is not None else []
         if session is None:
+            # By the store: a session that has just begun may be there before the meeting knows of it.
             for recording in active:
-                if recording.session_id is not None:
+                if recording.session_id is not None and await store.is_over(scope, recording.session_id):
                     await self._recordings.stop(scope, recording.id, StopReason(Stop.ALL_PEERS_LEFT))
         running = [
             await self._begin(scope, recording, session.id)

@@ -333,11 +333,24 @@ _LAST_SEEN = Query(
         t.sessions.c.app_id == _APP, t.sessions.c.id == bindparam("session")
     )
 )
+_IS_OVER = Query(
+    select(t.sessions.c.id).where(
+        t.sessions.c.app_id == _APP,
+        t.sessions.c.id == bindparam("session"),
+        t.sessions.c.status == bindparam("ended"),
+    )
+)
 _LOCK_MEETING = Query(
     select(t.meetings.c.id)
     .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("id"))
     .with_for_update()
 )
+
+
+async def is_over(scope: AppScope, session_id: SessionId) -> bool:
+    """Whether a session has ended."""
+    row = await scope.one(_IS_OVER, session=session_id, ended=SessionStatus.ENDED.value)
+    return row is not None
 
 
 async def last_seen(scope: AppScope, session_id: SessionId) -> datetime:

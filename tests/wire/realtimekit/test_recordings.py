@@ -14,6 +14,8 @@ from parley.recordings.model import MomentKind, RecordingId
 from tests.waiting import until
 from tests.wire.realtimekit.serving import Api
 
+TRIES = 20_000
+"""Requests until something has happened; about a minute."""
 FILES = {
     "type": "aws",
     "access_key": "key",
@@ -47,7 +49,7 @@ async def is_status(api: Api, recording_id: str, wanted: str) -> None:
     def reason() -> str:
         return "" if seen[0] == wanted else f"the recording is {seen[0]}"
 
-    for _ in range(1000):
+    for _ in range(TRIES):
         seen[0] = await status_of(api, recording_id)
         if seen[0] == wanted:
             return
@@ -135,7 +137,7 @@ async def test_a_session_may_demand_it(api: Api):
     await api.join(meeting_id, participant_id)
     seen: list[Any] = []
 
-    for _ in range(1000):
+    for _ in range(TRIES):
         seen = (await api.ask("GET", "/recordings", status=200))["data"]
         if seen and seen[0]["status"] == "RECORDING":
             break
@@ -228,7 +230,7 @@ async def test_clients_put_metadata_into_an_interactive_recording(api: Api):
         live.controls.broadcast(ann, kind, payload)
     noted: list[Any] = []
 
-    for _ in range(1000):
+    for _ in range(TRIES):
         moments = await rows.moments_of(api.scope, RecordingId(recording_id))
         noted = [moment.payload for moment in moments if moment.kind is MomentKind.METADATA]
         if noted:
@@ -244,7 +246,7 @@ async def test_who_only_watches_a_webinar_is_not_in_the_film(api: Api):
         await api.join(meeting_id, await api.participant(meeting_id, name, name=name, preset_name=preset))
     noted: list[str] = []
 
-    for _ in range(1000):
+    for _ in range(TRIES):
         moments = await rows.moments_of(api.scope, RecordingId(recording_id))
         noted = [moment.payload["name"] for moment in moments if moment.kind is MomentKind.JOIN]
         if noted:
