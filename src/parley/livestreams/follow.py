@@ -166,7 +166,8 @@ class MeetingStream:
         if session is None:
             await self._end()
             run = await store.last_run(scope, stream.id)
-            if run is not None and run.session_id is not None:
+            has_run = run is not None and run.session_id is not None
+            if has_run and live.session is None:  # it may have begun meanwhile
                 await self._streams.stop(scope, stream.id)
             self._stream = None
             return
