@@ -435,7 +435,11 @@ async def _use(call: AppCall, query: UseQuery) -> Sequence[DayUse]:
 
 def _range(call: AppCall, query: UseQuery) -> tuple[datetime, datetime]:
     end = _time(query.end_time, "end_time") or call.scope.now()
-    start = _time(query.start_time, "start_time") or end - timedelta(days=DEFAULT_DAYS)
+    try:
+        start = _time(query.start_time, "start_time") or end - timedelta(days=DEFAULT_DAYS)
+        end + timedelta(days=1)
+    except OverflowError as error:
+        raise Invalid('"end_time" must be a valid date', field="end_time") from error
     if start > end:
         raise Invalid('"start_time" must not be after "end_time"', field="start_time")
     if end - start > timedelta(days=MOST_DAYS):
