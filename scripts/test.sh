@@ -30,7 +30,7 @@ stage types mypy
 stage web-types npm --prefix web run --silent check
 stage client-types npm --prefix clients/typescript run --silent check
 stage docs scripts/docs.sh
-stage unit-tests pytest -q -n 2 --dist worksteal -m "not ($MEDIA)" --junitxml="$reports/unit.xml"
+stage unit-tests pytest -q -n 2 --dist worksteal -m "not ($MEDIA)" --reruns 1 --junitxml="$reports/unit.xml"
 stage media-tests python -m tests.netns pytest -q -m "$MEDIA" --reruns 1 --junitxml="$reports/media.xml"
 
 if [ -n "$failed" ]; then
