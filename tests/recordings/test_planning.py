@@ -29,7 +29,7 @@ from parley.recordings.planning import Noted
 from parley.recordings.settings import RecordingSettings, VideoSettings, resolve
 
 START = 1_800_000_000_000
-CAPTURES, FOLDER = Path("/captures"), Path("/work")
+CAPTURES, FOLDER = Path("/captures"), Path("/films")
 
 
 def moment(kind: MomentKind, at: int, **payload) -> Moment:
@@ -121,9 +121,9 @@ def test_people_are_there_between_joining_and_leaving():
         moment(MomentKind.LEAVE, 20, peer_id="p1"),
         moment(MomentKind.JOIN, 30, peer_id="p1", name="Ann B.", picture="https://x/ann.png"),
     ]
-    plan = planning.composite(noted(told), CAPTURES, FOLDER, {"https://x/ann.png": Path("/work/p0")})
+    plan = planning.composite(noted(told), CAPTURES, FOLDER, {"https://x/ann.png": Path("/films/p0")})
     ann, bob = plan.people
-    assert (ann.name, ann.picture) == ("Ann B.", Path("/work/p0"))
+    assert (ann.name, ann.picture) == ("Ann B.", Path("/films/p0"))
     assert [(a - START, b - START) for a, b in ann.present] == [(5, 20), (30, 60_000)]
     assert [(a - START, b - START) for a, b in bob.present] == [(10, 60_000)]
 
