@@ -170,6 +170,8 @@ class MeetingCapture:
         if session is not None and session.settings.record_on_start:
             await self._start_by_itself(scope, session)
         active = await store.active_of(scope, live.id)
+        if session is not None and await self._cut_gap(scope, active, session.id):
+            active = await store.active_of(scope, live.id)
         people = live.publishers() if session is not None else []
         if session is None:
             # By the store: a session that has just begun may be there before the meeting knows of it.
@@ -195,15 +197,22 @@ class MeetingCapture:
 
     async def _begin(self, scope: AppScope, recording: Recording, session_id: SessionId) -> Recording:
         """Take up a recording that this process does not follow yet."""
-        if recording.id in self._following:
-            return recording
-        if recording.status is RecordingStatus.RECORDING:  # of before a crash, or resumed
-            idle_since = recording.updated_at
-            if scope.now() - idle_since > AWAY and recording.capturing_since is not None:
-                await self._recordings.cut_off(scope, recording.id, await store.last_seen(scope, session_id))
-                return await self._recordings.began(scope, recording.id, session_id)
+        goes_on = recording.status is RecordingStatus.RECORDING and recording.capturing_since is not None
+        if goes_on or recording.id in self._following:
             return recording
         return await self._recordings.began(scope, recording.id, session_id)
+
+    async def _cut_gap(self, scope: AppScope, active: list[Recording], session_id: SessionId) -> bool:
+        """End what no server has captured for long; True if there was any. By when a server last ran it."""
+        running = [each for each in active if each.capturing_since is not None]
+        if not running or any(each.id in self._following for each in running):
+            return False
+        seen = await store.last_seen(scope, session_id)
+        if scope.now() - seen <= AWAY:
+            return False
+        for recording in running:
+            await self._recordings.cut_off(scope, recording.id, seen)
+        return True
 
     async def _start_by_itself(self, scope: AppScope, session: Session) -> None:
         """Once in a session: also after a crash, and not again after somebody stopped it."""

@@ -194,8 +194,6 @@ class MomentKind(StrEnum):
     JOIN = "join"
     LEAVE = "leave"
     PIN = "pin"
-    MUTE = "mute"
-    UNMUTE = "unmute"
     METADATA = "metadata"
     """What a client sent to be seen with the picture of that time (`realtimekit.md` 10.8)."""
 

@@ -10,9 +10,10 @@ import pytest
 
 from parley.base.ids import MeetingId
 from parley.recordings import store as rows
+from parley.recordings.capture import MeetingCapture
 from parley.recordings.model import MomentKind, RecordingId
 from tests.waiting import until
-from tests.wire.realtimekit.serving import Api
+from tests.wire.realtimekit.serving import Api, recordings_of
 
 TRIES = 20_000
 """Requests until something has happened; about a minute."""
@@ -253,3 +254,20 @@ async def test_who_only_watches_a_webinar_is_not_in_the_film(api: Api):
             break
         await api.ask("GET", f"/recordings/{recording_id}", status=200)
     assert noted == ["ann"]
+
+
+@pytest.mark.parametrize(("away_s", "kinds"), [(30, ["capture"]), (600, ["capture", "halt", "capture"])])
+async def test_only_a_long_time_without_a_server_is_cut_out(api: Api, clock, away_s: int, kinds: list[str]):
+    meeting_id = await api.meeting(title="Weekly")
+    recording_id = await running(api, meeting_id)
+    clock.advance(300)  # the recording is older than what may be missed
+    live = api.registry.running_meeting(MeetingId(meeting_id))
+    await live.record.mark_alive()
+    clock.advance(away_s)
+    recordings = recordings_of(api.scope.store)
+    capture = MeetingCapture(live, recordings, lambda _: None)  # as a new server begins
+    capture.wake()
+    await capture._task
+    moments = await rows.moments_of(api.scope, RecordingId(recording_id))
+    pieces = {MomentKind.CAPTURE, MomentKind.HALT}
+    assert [moment.kind.value for moment in moments if moment.kind in pieces] == kinds
