@@ -18,6 +18,7 @@ from parley.wire.realtimekit import (
     active_session,
     analytics,
     apps,
+    livestream_use,
     livestreams,
     meetings,
     participants,
@@ -44,6 +45,7 @@ AREAS: tuple[Routes, ...] = (
     recordings.routes,
     analytics.routes,
     livestreams.routes,
+    livestream_use.routes,
     webhooks.routes,
 )
 
