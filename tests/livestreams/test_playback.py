@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotFound
+from parley.livestreams.ingest import IngestKeeper
 from parley.livestreams.model import Livestream
 from parley.livestreams.playback import Playback
 from parley.livestreams.service import Livestreams
@@ -52,7 +53,7 @@ class Screening:
 async def screening(app_scope: AppScope, tmp_path: Path) -> Screening:
     streams = streams_of(app_scope.store)
     stream = await streams.create(app_scope, None)
-    await streams.publish_began(streams.key(stream))
+    await IngestKeeper(streams).admit(streams.key(stream))
     return Screening(app_scope, streams, tmp_path, stream)
 
 

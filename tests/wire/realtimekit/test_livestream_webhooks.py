@@ -9,7 +9,8 @@ import pytest
 
 from parley.accounts.scope import AppScope
 from parley.base.ids import AppId
-from parley.livestreams.service import DRAIN
+from parley.livestreams.ingest import IngestKeeper
+from parley.livestreams.states import DRAIN
 from parley.store.core import Store
 from parley.webhooks.ports import AppLabel
 from parley.wire.realtimekit.webhook_events import RealtimeKitPayloads
@@ -30,8 +31,8 @@ async def test_a_stream_is_live_then_offline_then_idle(started_store: Store, app
 
     started_store.outbox.listen(hear)
     stream = await streams.create(app_scope, None)
-    await streams.publish_began(streams.key(stream))
-    await streams.publish_ended(stream.id)
+    await IngestKeeper(streams).admit(streams.key(stream))
+    await IngestKeeper(streams).ended(stream.id)
     await until(lambda: "" if len(told) == 2 else str(told))
     clock.advance(DRAIN.total_seconds() + 1)
     started_store.jobs.wake()

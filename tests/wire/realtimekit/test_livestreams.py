@@ -13,6 +13,7 @@ from sqlalchemy import select
 from parley.base.clock import ManualClock
 from parley.base.errors import NotAllowed
 from parley.base.ids import MeetingId
+from parley.livestreams.ingest import IngestKeeper
 from parley.livestreams.model import FLOWS_FOR, LivestreamId
 from parley.livestreams.service import Livestreams
 from parley.livestreams.sweeping import EMPTY_FOR, Sweeper
@@ -157,40 +158,40 @@ async def test_independent_streams_are_created_listed_disabled_and_enabled(api: 
 async def test_pushing_with_the_key_makes_a_stream_live(api: Api, streams: Livestreams, clock: ManualClock):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
     with pytest.raises(NotAllowed):
-        await streams.publish_began("0" * 48)
-    await streams.publish_began(made["stream_key"])
+        await IngestKeeper(streams).admit("0" * 48)
+    await IngestKeeper(streams).admit(made["stream_key"])
     with pytest.raises(NotAllowed, match="already"):
-        await streams.publish_began(made["stream_key"])
+        await IngestKeeper(streams).admit(made["stream_key"])
     clock.advance(7)
-    assert await streams.is_pushed_to(made["id"])
+    assert await IngestKeeper(streams).goes_on(made["id"])
     run = (await api.ask("GET", f"/livestreams/{made['id']}/active-livestream-session", status=200))["data"]
     assert run["session"]["ingest_seconds"] == "7"
-    await streams.publish_ended(made["id"])
+    await IngestKeeper(streams).ended(made["id"])
     await api.ask("GET", f"/livestreams/{made['id']}/active-livestream-session", status=404)
 
 
 async def test_a_disabled_stream_ends_and_refuses_its_key(api: Api, streams: Livestreams):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
-    await streams.publish_began(made["stream_key"])
+    await IngestKeeper(streams).admit(made["stream_key"])
     await api.ask("PUT", f"/livestreams/{made['id']}/disable", status=200)
-    assert not await streams.is_pushed_to(made["id"])
+    assert not await IngestKeeper(streams).goes_on(made["id"])
     with pytest.raises(NotAllowed, match="disabled"):
-        await streams.publish_began(made["stream_key"])
+        await IngestKeeper(streams).admit(made["stream_key"])
 
 
 async def test_a_new_key_replaces_the_old_one(api: Api, streams: Livestreams):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
     other = (await api.ask("POST", f"/livestreams/{made['id']}/reset-stream-key", status=200))["data"]
     with pytest.raises(NotAllowed):
-        await streams.publish_began(made["stream_key"])
-    assert (await streams.publish_began(other["stream_key"])).id == made["id"]
+        await IngestKeeper(streams).admit(made["stream_key"])
+    assert await IngestKeeper(streams).admit(other["stream_key"]) == made["id"]
 
 
 async def test_what_is_pushed_to_a_lost_server_ends(
     api: Api, streams: Livestreams, tmp_path: Path, clock: ManualClock
 ):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
-    await streams.publish_began(made["stream_key"])
+    await IngestKeeper(streams).admit(made["stream_key"])
     clock.advance(FLOWS_FOR.total_seconds() + 1)
     await Sweeper(api.scope.store, streams, tmp_path).sweep()
     assert (await streams.get(api.scope, made["id"])).status == "IDLE"
@@ -201,10 +202,11 @@ async def test_the_key_of_a_meeting_takes_nothing_unless_it_was_asked_for(api: A
     path = f"/meetings/{meeting_id}/livestreams"
     key = (await api.ask("POST", path, status=201))["data"]["stream_key"]
     with pytest.raises(NotAllowed):
-        await streams.publish_began(key)
+        await IngestKeeper(streams).admit(key)
     await api.ask("POST", f"/meetings/{meeting_id}/active-livestream/stop", status=200)
     await api.ask("POST", path, status=201, json={"manual_ingest": True})
-    assert (await streams.publish_began(key)).status == "LIVE"
+    stream_id = await IngestKeeper(streams).admit(key)
+    assert (await streams.get(api.scope, stream_id)).status == "LIVE"
 
 
 async def test_stream_keys_are_sealed_at_rest(api: Api):
@@ -218,11 +220,11 @@ async def test_stream_keys_are_sealed_at_rest(api: Api):
 async def test_use_is_summed_up_by_day(api: Api, streams: Livestreams, clock: ManualClock):
     made = (await api.ask("POST", "/livestreams", status=201))["data"]
     for seconds in (10, 20):
-        await streams.publish_began(made["stream_key"])
+        await IngestKeeper(streams).admit(made["stream_key"])
         stream, run = await streams.active_run(api.scope, made["id"])
         await streams.watched(run.id, 4_500)
         clock.advance(seconds)
-        await streams.publish_ended(stream.id)
+        await IngestKeeper(streams).ended(stream.id)
     sdk = api.client.realtime_kit.livestreams
     overall = (await sdk.get_livestream_analytics_complete(**api.here)).data
     assert (overall.count, overall.total_ingest_seconds, overall.total_viewer_seconds) == (2, 30, 9)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from parley.base.errors import NotFound, ParleyError
 from parley.livestreams.playback import Playback
-from parley.livestreams.service import HLS
+from parley.livestreams.states import HLS
 from parley.wire.asgi import Answer, ClientGone, Header, Receive, Send
 from parley.wire.realtimekit.errors import refuse, refuse_status
 
