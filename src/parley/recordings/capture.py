@@ -1,14 +1,15 @@
 """What is recorded of the meetings that run here: streams into files, and what the picture has to follow.
 
-The rows of recordings say what is wanted, the running meeting says what there is; `MeetingCapture` brings
-both together whenever one of them changes. So it does not matter who changed what: a start by REST on
+The rows of recordings say what is wanted, the running meeting says what there is; `Capture` brings both
+together whenever one of them changes. So it does not matter who changed what: a start by REST on
 another server, a resumed pause, a camera switched on, a server that took the meeting up after a crash.
 
     recordings (rows) ─┐                      ┌─ media engine: capture this sender, or not
-                       ├─ MeetingCapture.run ─┼─ recording_tracks: which stream is in which file, from when
+                       ├─ Capture ────────────┼─ recording_tracks: which stream is in which file, from when
     running meeting ───┘                      └─ recording_moments: who joined, left, was pinned
 
-A muted stream is not recorded: its track ends, and another begins when it can be heard again.
+A muted stream is not recorded: its track ends, and another begins when it can be heard again. Rooms of the
+Real Time Block are recorded the same way, see `rooms.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -118,30 +119,42 @@ class Captures:
             del self._meetings[capture.live.id]
 
 
-class MeetingCapture:
-    """What is captured of one running meeting."""
+class Recorded(Protocol):
+    """What is recorded."""
 
-    def __init__(
-        self, live: RunningMeeting, recordings: Recordings, on_end: Callable[[MeetingCapture], None]
-    ) -> None:
-        self.live = live
+    @property
+    def id(self) -> str:
+        """Names it in the log."""
+        ...
+
+    @property
+    def pinned(self) -> PeerId | None:
+        """Who is pinned for everybody."""
+        ...
+
+
+class Due(NamedTuple):
+    """What has to be captured now."""
+
+    scope: AppScope
+    people: list[Publisher]
+    session_id: SessionId | None
+    """Of a meeting."""
+    active: list[Recording]
+
+
+class Capture:
+    """What is captured of something that runs; a subclass decides what is due."""
+
+    def __init__(self, live: Recorded, recordings: Recordings, on_end: Callable[[], None]) -> None:
+        self._live = live
         self._recordings = recordings
         self._on_end = on_end
         self._senders: dict[str, SendTransport] = {}
         """Those that are captured, by id."""
         self._following: dict[RecordingId, _Following] = {}
-        self._notes: list[tuple[datetime, str]] = []
-        self._without_metadata: set[RecordingId] = set()
-        """Those whose clients said that nothing more comes."""
-        self._started_for: SessionId | None = None
         self._is_wanted = False
         self._task: asyncio.Task[None] | None = None
-
-    def note(self, payload: bytes) -> None:
-        """Keep metadata for the interactive recordings that run now."""
-        if len(self._notes) < NOTES_LIMIT:
-            self._notes.append((self.live.scope.now(), payload.decode("utf-8", "replace")))
-            self.wake()
 
     def wake(self) -> None:
         """Look again soon; changes of one moment are one look."""
@@ -159,31 +172,21 @@ class MeetingCapture:
             try:
                 await self._look()
             except ParleyError as refused:
-                log.warning("capture_failed", meeting=self.live.id, reason=refused.message)
+                log.warning("capture_failed", of=self._live.id, reason=refused.message)
             except Exception:
-                log.exception("capture_failed", meeting=self.live.id)
+                log.exception("capture_failed", of=self._live.id)
         if not self._following:
-            self._on_end(self)
+            self._on_end()
+
+    async def _due(self) -> Due:
+        raise AssertionError("overridden by whoever knows what is to be recorded")
 
     async def _look(self) -> None:
-        live, scope, session = self.live, self.live.scope, self.live.session
-        if session is not None and session.settings.record_on_start:
-            await self._start_by_itself(scope, session)
-        active = await store.active_of(scope, live.id)
-        if session is not None and await self._cut_gap(scope, active, session.id):
-            active = await store.active_of(scope, live.id)
-        people = live.publishers() if session is not None else []
-        if session is None:
-            # By the store: a session that has just begun may be there before the meeting knows of it.
-            for recording in active:
-                if recording.session_id is not None and await store.is_over(scope, recording.session_id):
-                    await self._recordings.stop(scope, recording.id, StopReason(Stop.ALL_PEERS_LEFT))
+        scope, people, session_id, active = await self._due()
         running = [
-            await self._begin(scope, recording, session.id)
+            await self._begin(scope, recording, session_id)
             for recording in active
-            if session is not None
-            and people
-            and recording.status in (RecordingStatus.INVOKED, RecordingStatus.RECORDING)
+            if people and recording.status in (RecordingStatus.INVOKED, RecordingStatus.RECORDING)
         ]
         running = [recording for recording in running if recording.status is RecordingStatus.RECORDING]
         await self._capture(people, running)
@@ -193,43 +196,17 @@ class MeetingCapture:
             await self._close(scope, gone, now)
         for recording in running:
             await self._write(scope, recording, people, now)
-        await self._write_notes(scope, [each for each in running if each.config.get("is_interactive")])
+        await self._followed(scope, running)
 
-    async def _begin(self, scope: AppScope, recording: Recording, session_id: SessionId) -> Recording:
+    async def _followed(self, scope: AppScope, running: list[Recording]) -> None:
+        """Everything is noted of the recordings that run now."""
+
+    async def _begin(self, scope: AppScope, recording: Recording, session_id: SessionId | None) -> Recording:
         """Take up a recording that this process does not follow yet."""
         goes_on = recording.status is RecordingStatus.RECORDING and recording.capturing_since is not None
         if goes_on or recording.id in self._following:
             return recording
         return await self._recordings.began(scope, recording.id, session_id)
-
-    async def _cut_gap(self, scope: AppScope, active: list[Recording], session_id: SessionId) -> bool:
-        """End what no server has captured for long; True if there was any. By when a server last ran it."""
-        running = [each for each in active if each.capturing_since is not None]
-        if not running or any(each.id in self._following for each in running):
-            return False
-        seen = await store.last_seen(scope, session_id)
-        if scope.now() - seen <= AWAY:
-            return False
-        for recording in running:
-            await self._recordings.cut_off(scope, recording.id, seen)
-        return True
-
-    async def _start_by_itself(self, scope: AppScope, session: Session) -> None:
-        """Once in a session: also after a crash, and not again after somebody stopped it."""
-        if self._started_for == session.id:
-            return
-        own = await store.of_session(scope, session.id)
-        if not any(each.start_reason.reason is Start.RECORD_ON_START for each in own):
-            meeting = await get_meeting(scope, self.live.id)
-            with contextlib.suppress(Conflict):  # somebody had asked for it already
-                await self._recordings.start(
-                    scope,
-                    meeting,
-                    resolve(session.settings.recording_config, {}),
-                    StartReason(Start.RECORD_ON_START),
-                    session_id=session.id,
-                )
-        self._started_for = session.id
 
     # --- the engine -------------------------------------------------------------------------------
 
@@ -262,7 +239,7 @@ class MeetingCapture:
         left = known.present - set(present)
         begun = {key: _track(recording, *each, now) for key, each in there.items() if key not in known.tracks}
         ended = [track_id for key, track_id in known.tracks.items() if key not in there]
-        pinned = self.live.pinned
+        pinned = self._live.pinned
         if not (is_new or joined or left or begun or ended or pinned != known.pinned):
             return
         async with scope.change() as change:
@@ -283,20 +260,6 @@ class MeetingCapture:
             pinned=pinned,
             tracks={key: begun[key].id if key in begun else known.tracks[key] for key in there},
         )
-
-    async def _write_notes(self, scope: AppScope, interactive: list[Recording]) -> None:
-        notes, self._notes = self._notes, []
-        if not notes or not interactive:
-            return
-        async with scope.change() as change:
-            for at, data in notes:
-                for recording in interactive:
-                    if recording.id in self._without_metadata:
-                        continue
-                    if END_OF_METADATA in data:
-                        self._without_metadata.add(recording.id)
-                    else:
-                        await store.add_moment(change, recording.id, MomentKind.METADATA, at, data=data)
 
     def _open_streams(
         self, recording: Recording, people: list[Publisher]
@@ -323,6 +286,87 @@ class MeetingCapture:
                 await store.stop_open_tracks(change, recording_id, now)
         for recording_id in gone:
             del self._following[recording_id]
+
+
+class MeetingCapture(Capture):
+    """What is captured of one running meeting."""
+
+    def __init__(
+        self, live: RunningMeeting, recordings: Recordings, on_end: Callable[[MeetingCapture], None]
+    ) -> None:
+        super().__init__(live, recordings, lambda: on_end(self))
+        self.live = live
+        self._notes: list[tuple[datetime, str]] = []
+        self._without_metadata: set[RecordingId] = set()
+        """Those whose clients said that nothing more comes."""
+        self._started_for: SessionId | None = None
+
+    def note(self, payload: bytes) -> None:
+        """Keep metadata for the interactive recordings that run now."""
+        if len(self._notes) < NOTES_LIMIT:
+            self._notes.append((self.live.scope.now(), payload.decode("utf-8", "replace")))
+            self.wake()
+
+    async def _due(self) -> Due:
+        live, scope, session = self.live, self.live.scope, self.live.session
+        if session is not None and session.settings.record_on_start:
+            await self._start_by_itself(scope, session)
+        active = await store.active_of(scope, live.id)
+        if session is not None:
+            if await self._cut_gap(scope, active, session.id):
+                active = await store.active_of(scope, live.id)
+            return Due(scope, live.publishers(), session.id, active)
+        # By the store: a session that has just begun may be there before the meeting knows of it.
+        for recording in active:
+            if recording.session_id is not None and await store.is_over(scope, recording.session_id):
+                await self._recordings.stop(scope, recording.id, StopReason(Stop.ALL_PEERS_LEFT))
+        return Due(scope, [], None, active)
+
+    async def _followed(self, scope: AppScope, running: list[Recording]) -> None:
+        await self._write_notes(scope, [each for each in running if each.config.get("is_interactive")])
+
+    async def _cut_gap(self, scope: AppScope, active: list[Recording], session_id: SessionId) -> bool:
+        """End what no server has captured for long; True if there was any. By when a server last ran it."""
+        running = [each for each in active if each.capturing_since is not None]
+        if not running or any(each.id in self._following for each in running):
+            return False
+        seen = await store.last_seen(scope, session_id)
+        if scope.now() - seen <= AWAY:
+            return False
+        for recording in running:
+            await self._recordings.cut_off(scope, recording.id, seen)
+        return True
+
+    async def _start_by_itself(self, scope: AppScope, session: Session) -> None:
+        """Once in a session: also after a crash, and not again after somebody stopped it."""
+        if self._started_for == session.id:
+            return
+        own = await store.of_session(scope, session.id)
+        if not any(each.start_reason.reason is Start.RECORD_ON_START for each in own):
+            meeting = await get_meeting(scope, self.live.id)
+            with contextlib.suppress(Conflict):  # somebody had asked for it already
+                await self._recordings.start(
+                    scope,
+                    meeting,
+                    resolve(session.settings.recording_config, {}),
+                    StartReason(Start.RECORD_ON_START),
+                    session_id=session.id,
+                )
+        self._started_for = session.id
+
+    async def _write_notes(self, scope: AppScope, interactive: list[Recording]) -> None:
+        notes, self._notes = self._notes, []
+        if not notes or not interactive:
+            return
+        async with scope.change() as change:
+            for at, data in notes:
+                for recording in interactive:
+                    if recording.id in self._without_metadata:
+                        continue
+                    if END_OF_METADATA in data:
+                        self._without_metadata.add(recording.id)
+                    else:
+                        await store.add_moment(change, recording.id, MomentKind.METADATA, at, data=data)
 
 
 async def _tell(sender: SendTransport, name: str | None) -> bool:

@@ -114,11 +114,12 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """One recording of a meeting."""
+    """One recording, of a meeting or of a WebRTC room."""
 
     id: RecordingId
     app_id: AppId
-    meeting_id: MeetingId
+    meeting_id: MeetingId | None
+    """None = of a room."""
     session_id: SessionId | None
     kind: RecordingKind
     status: RecordingStatus
@@ -128,6 +129,8 @@ class Recording(msgspec.Struct, frozen=True):
     start_reason: StartReason
     invoked_at: datetime
     updated_at: datetime
+    room_id: str | None = None
+    """None = of a meeting."""
     stop_reason: StopReason | None = None
     error: str | None = None
     """Why it is ERRORED, in plain words."""

@@ -7,9 +7,10 @@ announced and what is enqueued. Whoever runs the meeting reads the rows and capt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
@@ -33,19 +34,24 @@ from parley.recordings.model import (
     RecordingId,
     RecordingKind,
     RecordingStatus,
+    Start,
     StartReason,
     Stop,
     StopReason,
     StoredFile,
 )
 from parley.recordings.naming import composite_name, track_name
-from parley.recordings.settings import RecordingSettings
+from parley.recordings.settings import AudioSettings, RecordingSettings
 from parley.store.blobs import Blob
 from parley.store.core import Store
 
 FILES = "/files/recordings"
 FINISH_QUEUE = "recordings.finish"
 """Jobs that make the files of a stopped recording; their key is its id."""
+OF_ROOMS = RecordingSettings(audio_config=AudioSettings(export_file=False))
+"""What the recording of a WebRTC room is: one film."""
+RoomFilm = Callable[[Change, str, Recording, StoredFile], Awaitable[None]]
+"""Takes the film of a room over, as a part of a change: the room's id, the recording and its file."""
 
 
 class Recordings:
@@ -64,6 +70,8 @@ class Recordings:
         self._links = links
         self._public_url = public_url
         self.keep = keep
+        self.room_film: RoomFilm | None = None
+        """Told of films of rooms, which are the room's from then on and do not expire."""
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -114,6 +122,30 @@ class Recordings:
             await self._announce(change, recording)
         return recording
 
+    async def start_in_room(self, scope: AppScope, room_id: str) -> Recording:
+        """Record a WebRTC room; if it is being recorded, that recording."""
+        async with scope.change() as change:
+            others = await store.active_of_room(change, room_id)
+            if others:
+                return others[0]
+            now = scope.now()
+            recording = Recording(
+                id=RecordingId(f"rec_{uuid4().hex}"),
+                app_id=scope.app_id,
+                meeting_id=None,
+                room_id=room_id,
+                session_id=None,
+                kind=RecordingKind.COMPOSITE,
+                status=RecordingStatus.INVOKED,
+                config=msgspec.to_builtins(OF_ROOMS),
+                file_name=composite_name(room_id, now, None, OF_ROOMS.ending),
+                start_reason=StartReason(Start.RECORD_ON_START),
+                invoked_at=now,
+                updated_at=now,
+            )
+            await store.insert(change, recording)
+        return recording
+
     async def act(
         self, scope: AppScope, recording_id: RecordingId, action: RecordingAction, caller: Caller
     ) -> Recording:
@@ -146,12 +178,12 @@ class Recordings:
         return after
 
     async def get(self, scope: AppScope, recording_id: RecordingId) -> Recording:
-        """One recording.
+        """One recording, of a room as well.
 
         Raises:
             NotFound: no such recording in this app.
         """
-        return await get_recording(scope, recording_id)
+        return _found(await store.get(scope, recording_id), recording_id)
 
     async def active(self, scope: AppScope, meeting_id: MeetingId) -> Recording:
         """The newest active recording of a meeting.
@@ -174,7 +206,9 @@ class Recordings:
 
     # --- what happens -----------------------------------------------------------------------------
 
-    async def began(self, scope: AppScope, recording_id: RecordingId, session_id: SessionId) -> Recording:
+    async def began(
+        self, scope: AppScope, recording_id: RecordingId, session_id: SessionId | None
+    ) -> Recording:
         """Capture has begun, or goes on after a crash; nothing changes for one that is paused or stopped."""
         async with scope.change() as change:
             before = _found(await store.lock(change, recording_id), recording_id)
@@ -234,7 +268,7 @@ class Recordings:
                 recorded_ms=recorded_ms,
                 progress=100,
                 uploaded_at=now,
-                expires_at=now + self.keep,
+                expires_at=now + self.keep if before.room_id is None else None,
                 updated_at=now,
             )
             await store.put(change, after)
@@ -338,6 +372,9 @@ class Recordings:
         raise NotFound("There is no such file.")
 
     async def _announce(self, change: Change, recording: Recording) -> None:
+        if recording.meeting_id is None:
+            await self._hand_over(change, recording)
+            return
         labels = await store.labels(change, recording.meeting_id, recording.session_id)
         is_there = recording.status is RecordingStatus.UPLOADED
         change.announce(
@@ -361,14 +398,22 @@ class Recordings:
             )
         )
 
+    async def _hand_over(self, change: Change, recording: Recording) -> None:
+        """Recordings of rooms are told of when they are films; until then nobody asks for them."""
+        if recording.status is RecordingStatus.UPLOADED and self.room_film is not None:
+            assert recording.room_id is not None
+            for file in recording.files:
+                await self.room_film(change, recording.room_id, recording, file)
+
 
 async def get_recording(scope: AppScope, recording_id: RecordingId) -> Recording:
-    """One recording.
+    """One recording of a meeting.
 
     Raises:
         NotFound: no such recording in this app.
     """
-    return _found(await store.get(scope, recording_id), recording_id)
+    found = await store.get(scope, recording_id)
+    return _found(None if found is None or found.meeting_id is None else found, recording_id)
 
 
 def _halted(recording: Recording, at: datetime) -> Recording:

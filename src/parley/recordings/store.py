@@ -39,7 +39,7 @@ _moments = RowMap(Moment, tables.recording_moments)
 r, k, m = tables.recordings.c, tables.recording_tracks.c, tables.recording_moments.c
 _APP: Any = bindparam("app_id")
 _NOW = cast(bindparam("now", type_=BigInteger), BigInteger)
-_FIXED = {"id", "app_id", "meeting_id", "kind", "config", "start_reason", "invoked_at"}
+_FIXED = {"id", "app_id", "meeting_id", "room_id", "kind", "config", "start_reason", "invoked_at"}
 """Columns that no step of a recording changes."""
 _ACTIVE = or_(*(r.status == status.value for status in sorted(ACTIVE)))
 
@@ -59,6 +59,21 @@ _ACTIVE_OF_MEETING = Query(
     .where(r.app_id == _APP, r.meeting_id == bindparam("meeting"), _ACTIVE)
     .order_by(r.invoked_at.desc(), r.id.desc())
 )
+_ACTIVE_OF_ROOM = Query(
+    select(*_recordings.columns)
+    .where(r.app_id == _APP, r.room_id == bindparam("room"), _ACTIVE)
+    .order_by(r.invoked_at, r.id)
+)
+_LEFT_BEHIND = SystemQuery(
+    select(r.app_id, r.id, r.updated_at).where(
+        r.room_id.is_not(None), _ACTIVE, r.updated_at < bindparam("before")
+    )
+)
+_TOUCH = Query(
+    update(tables.recordings)
+    .where(r.app_id == _APP, r.id == bindparam("id"), _ACTIVE)
+    .values(updated_at=bindparam("at"))
+)
 _OF_SESSION = Query(
     select(*_recordings.columns).where(r.app_id == _APP, r.session_id == bindparam("session"))
 )
@@ -70,7 +85,7 @@ _BY_ID = SystemQuery(select(*_recordings.columns).where(r.id == bindparam("id"))
 
 @functools.cache
 def _list(given: frozenset[str], order: Order) -> tuple[Query, Query]:
-    wanted: list[ColumnElement[bool]] = [r.app_id == _APP]
+    wanted: list[ColumnElement[bool]] = [r.app_id == _APP, r.meeting_id.is_not(None)]
     if "meeting" in given:
         wanted.append(r.meeting_id == bindparam("meeting"))
     if "search" in given:
@@ -125,6 +140,22 @@ async def active_of(reader: AppScope | Change, meeting_id: MeetingId) -> list[Re
     return [_recordings.read(row) for row in await reader.all(_ACTIVE_OF_MEETING, meeting=meeting_id)]
 
 
+async def active_of_room(reader: AppScope | Change, room_id: str) -> list[Recording]:
+    """The active recordings of a WebRTC room, oldest first."""
+    return [_recordings.read(row) for row in await reader.all(_ACTIVE_OF_ROOM, room=room_id)]
+
+
+async def left_behind(database: Database, before: datetime) -> list[tuple[str, RecordingId, datetime]]:
+    """App, id and last sign of life of active recordings of rooms that no server has touched since."""
+    rows = await database.all(_LEFT_BEHIND, before=to_ms(before))
+    return [(row[0], RecordingId(row[1]), from_ms(row[2])) for row in rows]
+
+
+async def touch(change: Change, recording_id: RecordingId, at: datetime) -> None:
+    """Note that a recording of a room is captured, for `left_behind`."""
+    await change.run(_TOUCH, id=recording_id, at=to_ms(at))
+
+
 async def of_session(scope: AppScope, session_id: SessionId) -> list[Recording]:
     """Every recording of a session, whatever its state."""
     return [_recordings.read(row) for row in await scope.all(_OF_SESSION, session=session_id)]
@@ -176,7 +207,7 @@ _STANDINGS = SystemQuery(
             _live, and_(_live.c.meeting_id == r.meeting_id, _live.c.status == SessionStatus.LIVE)
         )
     )
-    .where(_ACTIVE)
+    .where(_ACTIVE, r.meeting_id.is_not(None))
 )  # fmt: skip
 
 
@@ -198,7 +229,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 async def standings(database: Database) -> list[Standing]:
-    """Every active recording, whoever's it is."""
+    """Every active recording of a meeting, whoever's it is."""
     found = []
     for row in await database.all(_STANDINGS):
         app_id, recording_id, status, config, invoked, recorded, since, own, live, idle = row
@@ -373,7 +404,7 @@ class Labels(msgspec.Struct, frozen=True):
     session_ended_at: datetime | None = None
 
 
-async def labels(change: Change, meeting_id: MeetingId, session_id: SessionId | None) -> Labels:
+async def labels(change: Change, meeting_id: MeetingId | None, session_id: SessionId | None) -> Labels:
     """Title and times of a recording's meeting and session."""
     row = await change.one(_LABELS, meeting=meeting_id, session=session_id or "")
     if row is None:
@@ -389,7 +420,12 @@ _recorded = case(
 )
 _days = (
     select((r.invoked_at // DAY_MS).label("day"), _recorded.label("ms"))
-    .where(r.app_id == _APP, r.invoked_at >= bindparam("from_ms"), r.invoked_at < bindparam("until_ms"))
+    .where(
+        r.app_id == _APP,
+        r.meeting_id.is_not(None),
+        r.invoked_at >= bindparam("from_ms"),
+        r.invoked_at < bindparam("until_ms"),
+    )
     .subquery("days")
 )
 _BY_DAY = Query(

@@ -24,7 +24,8 @@ recordings = Table(
     metadata,
     Column("id", Text, primary_key=True),
     of_app(),
-    Column("meeting_id", Text, ForeignKey("meetings.id", ondelete="CASCADE"), nullable=False),
+    Column("meeting_id", Text, ForeignKey("meetings.id", ondelete="CASCADE")),
+    Column("room_id", Text, ForeignKey("rooms.id", ondelete="CASCADE")),
     text_column("session_id", null=True),
     text_column("kind"),
     text_column("status"),
@@ -46,6 +47,7 @@ recordings = Table(
     instant("updated_at"),
     Index("ix_recordings_app", "app_id", "invoked_at", "id"),
     Index("ix_recordings_meeting", "meeting_id", "status"),
+    Index("ix_recordings_room", "room_id", "status"),
     Index("ix_recordings_expiry", "expires_at"),
 )
 

@@ -229,7 +229,7 @@ def _shape(call: AppCall, recording: Recording, *, is_full: bool) -> RecordingSh
         storage_config=_storage(storage) if is_full and not is_track else UNSET,
         start_reason=_reason(recording.start_reason) if is_full and not is_track else UNSET,
         stop_reason=_reason(recording.stop_reason) if is_full and not is_track else UNSET,
-        meeting_id=recording.meeting_id if is_track else UNSET,
+        meeting_id=(recording.meeting_id or UNSET) if is_track else UNSET,
         type="TRACK" if is_track else UNSET,
         track_download_urls=recordings.track_urls(recording) if is_track and is_there else UNSET,
         error=UNSET if recording.error is None else recording.error,
@@ -297,7 +297,7 @@ async def list_recordings(call: AppCall, query: RecordingQuery) -> RecordingsSha
         order=Order(query.sort_order),
     )
     page = await call.context.recordings.find(call.scope, wanted, query.page())
-    of_rows = {row.meeting_id for row in page.rows}
+    of_rows = {row.meeting_id for row in page.rows if row.meeting_id is not None}
     known = {each: meeting_shape(await meetings.get_meeting(call.scope, each)) for each in of_rows}
     rows = [
         msgspec.structs.replace(
@@ -307,6 +307,7 @@ async def list_recordings(call: AppCall, query: RecordingQuery) -> RecordingsSha
             meeting=known[row.meeting_id],
         )
         for row in page.rows
+        if row.meeting_id is not None
     ]
     return RecordingsShape(rows, Paging.of(page))
 

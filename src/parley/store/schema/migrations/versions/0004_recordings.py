@@ -36,7 +36,8 @@ def upgrade() -> None:
         "recordings",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("app_id", sa.Text(), nullable=False),
-        sa.Column("meeting_id", sa.Text(), nullable=False),
+        sa.Column("meeting_id", sa.Text(), nullable=True),
+        sa.Column("room_id", sa.Text(), nullable=True),
         sa.Column("session_id", sa.Text(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -62,11 +63,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["meeting_id"], ["meetings.id"], name=op.f("fk_recordings_meeting_id"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["room_id"], ["rooms.id"], name=op.f("fk_recordings_room_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recordings")),
     )
     op.create_index("ix_recordings_app", "recordings", ["app_id", "invoked_at", "id"], unique=False)
     op.create_index("ix_recordings_expiry", "recordings", ["expires_at"], unique=False)
     op.create_index("ix_recordings_meeting", "recordings", ["meeting_id", "status"], unique=False)
+    op.create_index("ix_recordings_room", "recordings", ["room_id", "status"], unique=False)
     op.create_table(
         "livestream_sessions",
         sa.Column("id", sa.Text(), nullable=False),
