@@ -69,6 +69,44 @@ def test_what_the_engine_misses_stands_in_for_what_a_browser_does_not_tell():
     assert (after[LOSS], after["packets_lost"], after["jitter"]) == (0.25, 20, 0.01)
 
 
+LINKS: dict[Stream, list[Sample]] = {
+    Stream.UPLINK: [
+        {"timestamp": "t", "_at": 1000 * n, "mid": "0", "kind": "video", "producer_id": "p"}
+        | {"packets_received": 75 * n, "packets_lost": 25 * n, "bytes_received": 100, "rtt": 0.4}
+        for n in (1, 2)
+    ],
+    Stream.DOWNLINK: [
+        {"timestamp": "t", "_at": 1000, "kind": kind, "packets_received": 90, "packets_lost": 10, **more}
+        for kind, more in (("audio", {"rtt": 0.2}), ("video", {"rtt": 0.2, "screen": True}))
+    ],
+}
+"""What the media engine tells of a peer."""
+
+
+def test_of_a_client_that_tells_nothing_the_engine_tells_all():
+    made = derive(LINKS)
+    (first, second) = made[Stream.VIDEO_PRODUCER]
+    assert (first["packets_sent"], first[LOSS], second[LOSS], first["rtt"]) == (100, 0.25, 0.25, 0.4)
+    assert first["mos_quality"] < 3
+    assert (made[Stream.AUDIO_CONSUMER][0][LOSS], len(made[Stream.SCREENSHARE_VIDEO_CONSUMER])) == (0.1, 1)
+    told = cumulative(Stream.VIDEO_PRODUCER, made[Stream.VIDEO_PRODUCER])
+    assert (told["packet_loss"]["avg"], told["rtt"]["avg"]) == (25, 0.4)
+    assert "issues" not in told  # nobody has looked at the pictures
+
+
+def test_what_a_client_tells_of_a_direction_is_not_told_again():
+    made = derive({**LINKS, Stream.AUDIO_PRODUCER: [{"_at": 3000, "mid": "0", "packets_sent": 9, "ssrc": 1}]})
+    assert Stream.VIDEO_PRODUCER not in made
+    assert made[Stream.AUDIO_PRODUCER][0]["rtt"] == 0.4
+    assert Stream.AUDIO_CONSUMER in made
+
+
+def test_a_call_is_judged_by_the_engine_where_the_client_tells_nothing():
+    judged = judge(call(LINKS))
+    assert (judged.sending.rtt, judged.receiving.rtt, judged.receiving.packet_loss) == (0.4, 0.2, 0.1)
+    assert any("took 400 ms" in reason for reason in judged.reasons)
+
+
 def test_what_is_derived_is_not_shown():
     made = derive({Stream.AUDIO_CONSUMER: [heard(90, 10, _at=5)]})[Stream.AUDIO_CONSUMER]
     assert shown(made)[0].keys() == {"timestamp", "ssrc", "packets_received", "packets_lost", "mos_quality"}

@@ -85,17 +85,23 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivingStream:
-    """What has arrived of one section of a send transport since it was opened."""
+class SectionStatistics:
+    """What went through one section of a transport since it was opened."""
 
     mid: str
     kind: str
     """"audio" or "video"."""
     packets: int
+    """From a browser those that have arrived, to a browser those that were sent."""
     bytes: int
     lost: int
     """Packets that were sent and have not arrived."""
     jitter_s: float
+    """Of packets as they arrive."""
+    rtt_s: float | None = None
+    """To the browser and back; None where it is not known, as of everything that comes from browsers."""
+    source: Source | None = None
+    """To a browser: whose it is."""
 
 
 class PathEnd(NamedTuple):
@@ -110,11 +116,11 @@ class PathEnd(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
-    """How everything that a browser sends arrives."""
+class TransportStatistics:
+    """How everything that goes through a transport arrives."""
 
-    streams: Sequence[ArrivingStream]
-    """Nothing of sections in which nothing has arrived."""
+    sections: Sequence[SectionStatistics]
+    """Nothing of those that nothing went through."""
     path: tuple[PathEnd, PathEnd] | None
     """The engine's end and the browser's, once there is a way."""
 
@@ -152,7 +158,7 @@ class SendTransport(Protocol):
     def capture_file(self, mid: str) -> str | None:
         """Name of the file that a section is written into; None while nothing is."""
 
-    async def statistics(self) -> Arriving:
+    async def statistics(self) -> TransportStatistics:
         """How everything that the browser sends arrives.
 
         Raises:
@@ -211,6 +217,16 @@ class ReceiveTransport(Protocol):
 
     async def prefer_layer(self, mid: str, layer: Layer) -> None:
         """Choose the simulcast layer this receiver gets; a section that carries nothing is ignored."""
+
+    async def statistics(self) -> TransportStatistics:
+        """How everything arrives that the browser gets, by its own reports (RFC 3550 section 6.4).
+
+        Nothing of sections that it has not reported on.
+
+        Raises:
+            TransportGone: the transport has ended.
+            MediaError: the engine does not tell.
+        """
 
     async def close(self) -> None:
         """Release the transport; may be called twice."""

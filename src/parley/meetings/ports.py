@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from parley.accounts.scope import AppScope
 from parley.base.ids import MeetingId, ParticipantId, PeerId
-from parley.media.ports import SendTransport
+from parley.media.ports import ReceiveTransport, SendTransport
 from parley.meetings.model import Session
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Publisher:
     streams: Sequence[Stream]
     is_on_stage: bool = True
     """Viewers of webinars and live streams are not."""
+    receiver: ReceiveTransport | None = None
+    """What they get of others."""
 
 
 class LivestreamState(Protocol):

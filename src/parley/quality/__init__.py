@@ -6,6 +6,6 @@ mos.py         one figure for how a call sounds and looks
 streams.py     samples of one stream, measured against each other
 cumulative.py  a whole call in averages, percentiles and fractions
 verdict.py     in plain words
-watching.py    what the media engine tells
+watching.py    what the media engine tells (with downlinks.py)
 service.py     taking in and reporting
 """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parley.quality.model import Sample, Stream
-from parley.quality.streams import DELAY, FEEDBACK, LOSS
+from parley.quality.streams import BY_ENGINE, DELAY, FEEDBACK, LOSS
 
 LOW_WIDTH, LOW_SCREEN_WIDTH = 240, 720
 LOW_FPS, LOW_SCREEN_FPS = 8, 3
@@ -32,8 +32,9 @@ def cumulative(stream: Stream, samples: Sequence[Sample]) -> dict[str, Any]:
         told["rtt"] = _exceeding(_values(samples, "rtt"), _DELAYS_MS, "{}ms", 1000)
     else:
         told["jitter_buffer_delay"] = _exceeding(_values(samples, DELAY), _DELAYS_MS, "{}ms", 1000)
-    if not stream.is_audio:
-        told |= _picture(stream, samples)
+    seen = [sample for sample in samples if BY_ENGINE not in sample]  # the engine does not look at pictures
+    if seen and not stream.is_audio:
+        told |= _picture(stream, seen)
     return {key: value for key, value in told.items() if value not in (None, {})}
 
 

@@ -27,6 +27,8 @@ class Stream(StrEnum):
     SCREENSHARE_VIDEO_CONSUMER = "screenshare_video_consumer"
     UPLINK = "uplink"
     """What the media engine gets of the peer: sound and pictures as they arrive at the server."""
+    DOWNLINK = "downlink"
+    """What the media engine sends to the peer, as it arrives there by the client's receiver reports."""
 
     @property
     def is_producer(self) -> bool:
@@ -44,7 +46,8 @@ class Stream(StrEnum):
         return self.value.startswith("screenshare")
 
 
-REPORTED = tuple(stream for stream in Stream if stream is not Stream.UPLINK)
+OF_ENGINE = (Stream.UPLINK, Stream.DOWNLINK)
+REPORTED = tuple(stream for stream in Stream if stream not in OF_ENGINE)
 
 
 class Device(msgspec.Struct, frozen=True, omit_defaults=True):

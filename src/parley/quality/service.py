@@ -92,7 +92,9 @@ class Quality:
     async def call_of(self, scope: AppScope, session_id: SessionId, peer_id: PeerId) -> CallData:
         """Everything measured of a peer, with scores."""
         known = await store.metadata(scope, session_id, peer_id)
-        return await self._derived(scope, session_id, peer_id, known)
+        call = await self._derived(scope, session_id, peer_id, known)
+        _tell_round_trips(call)
+        return call
 
     async def judge(
         self, scope: AppScope, session_id: SessionId, peers: Sequence[PeerReport]
@@ -112,6 +114,14 @@ class Quality:
         if not rows:
             return CallData(peer_id, known, {})
         return CallData(peer_id, known, await asyncio.to_thread(_derive, rows))
+
+
+def _tell_round_trips(call: CallData) -> None:
+    """Complete pairs of candidates that the media engine told, by the last that it has measured."""
+    rtts = [sample["rtt"] for sample in call.samples.get(Stream.DOWNLINK, ()) if "rtt" in sample]
+    for pair in (pair for pairs in call.metadata.candidate_pairs.values() for pair in pairs):
+        if rtts and "local_candidate_id" not in pair:
+            pair.setdefault("current_round_trip_time", rtts[-1])
 
 
 def _derive(rows: Sequence[tuple[str, str]]) -> dict[Stream, list[dict[str, object]]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parley.quality import mos
-from parley.quality.model import Sample, Stream
+from parley.quality.model import OF_ENGINE, Sample, Stream
 
 AT = "_at"
 """When a sample arrived, by the server's clock, in milliseconds."""
@@ -17,20 +17,52 @@ FROZEN, FEEDBACK, MADE_UP = "_frozen", "_feedback", "_made_up"
 """Derived: seconds of frozen pictures, requests for key frames, and the fraction of sound made up."""
 SPAN, USUAL_SPAN_S = "_span", 7.0
 """Derived: seconds since the sample before."""
+SCREEN = "screen"
+"""Of a sample of the media engine: it is of a shared screen."""
+BY_ENGINE = "_by_engine"
+"""Derived: the sample is the media engine's, in place of those that the client did not tell."""
 
 
 def derive(streams: Mapping[Stream, Sequence[Sample]]) -> dict[Stream, list[Sample]]:
     """Every sample with `mos_quality` and what was derived; the samples themselves stay as they are.
 
-    Browsers do not tell what was lost of what they sent; the media engine does, so its figures stand in.
+    Browsers do not tell what was lost of what they sent; the media engine does, so its figures stand in. Of a
+    client that tells nothing of what it sends, or gets, all that is known is what the engine tells.
     """
     rtt = _usual_rtt(streams)
     uplink = _derived(Stream.UPLINK, streams.get(Stream.UPLINK, ()), rtt)
     arrived = _Arrived(uplink)
-    return {
+    made = {
         stream: uplink if stream is Stream.UPLINK else _derived(stream, _with(arrived, stream, samples), rtt)
         for stream, samples in streams.items()
     }
+    for stream, samples in _of_engine(streams).items():
+        made[stream] = _derived(stream, samples, rtt)
+    return made
+
+
+def _of_engine(streams: Mapping[Stream, Sequence[Sample]]) -> dict[Stream, list[Sample]]:
+    """Samples as the client would have told them, of each direction of which it told nothing."""
+    found: dict[Stream, list[Sample]] = {}
+    told = [stream for stream in streams if stream not in OF_ENGINE]
+    for source, role in ((Stream.UPLINK, "producer"), (Stream.DOWNLINK, "consumer")):
+        if any(stream.value.endswith(role) for stream in told):
+            continue
+        for sample in streams.get(source, ()):
+            if source is Stream.UPLINK and "producer_id" not in sample:
+                continue  # muted, or of an older server: camera and screen cannot be told apart
+            kind = f"{sample.get('kind')}_{role}"
+            stream = Stream(f"screenshare_{kind}" if sample.get(SCREEN) else kind)
+            found.setdefault(stream, []).append(_as_told(sample, stream))
+    return found
+
+
+def _as_told(sample: Sample, stream: Stream) -> Sample:
+    one = {key: value for key, value in sample.items() if key not in ("kind", SCREEN)}
+    if stream.is_producer:
+        one["bytes_sent"] = one.pop("bytes_received")
+        one["packets_sent"] = one.pop("packets_received") + one["packets_lost"]
+    return one | {BY_ENGINE: True}
 
 
 class _Arrived:
@@ -53,9 +85,11 @@ def _with(arrived: _Arrived, stream: Stream, samples: Sequence[Sample]) -> Seque
         return samples
     made = []
     for sample in samples:
-        told = None if "packets_lost" in sample else arrived.before(sample)
+        told = arrived.before(sample)
         if told is not None:
-            names = ("packets_lost", "jitter", LOSS)
+            names = () if "packets_lost" in sample else ("packets_lost", "jitter", LOSS)
+            if "rtt" not in sample:
+                names = (*names, "rtt")
             sample = {**sample, **{name: told[name] for name in names if name in told}}
         made.append(sample)
     return made
@@ -71,11 +105,15 @@ def _derived(stream: Stream, samples: Sequence[Sample], rtt: float) -> list[Samp
     before: dict[Any, Sample] = {}
     made = []
     for sample in samples:
-        key = sample.get("ssrc") or sample.get("consumer_id") or sample.get("mid")
+        key = sample.get("ssrc") or sample.get("consumer_id") or sample.get("mid") or _kind(sample)
         last = before.get(key, {})
         before[key] = sample
         made.append(_one(stream, sample, last, rtt))
     return made
+
+
+def _kind(sample: Sample) -> tuple[Any, bool]:
+    return sample.get("kind"), SCREEN in sample
 
 
 def _one(stream: Stream, sample: Sample, last: Sample, rtt: float) -> Sample:
@@ -107,7 +145,7 @@ def _one(stream: Stream, sample: Sample, last: Sample, rtt: float) -> Sample:
 def _score(stream: Stream, one: Sample, rtt: float) -> float:
     loss = one.get(LOSS, 0.0)
     delay_ms = 1000 * (one.get("rtt", rtt) / 2 + one.get(DELAY, 0.0)) + mos.FRAMING_MS
-    if stream.is_audio or stream is Stream.UPLINK:
+    if stream.is_audio or stream in OF_ENGINE:
         return mos.speech(loss, delay_ms)
     return mos.picture(loss, delay_ms, one.get("frames_per_second"), is_screen=stream.is_screen)
 

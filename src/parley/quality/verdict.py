@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from parley.quality.model import CallData, Metadata, Sample, Stream
+from parley.quality.model import OF_ENGINE, CallData, Metadata, Sample, Stream
 from parley.quality.streams import DELAY, FROZEN, LOSS, MADE_UP, SPAN
 
 GOOD, FAIR = 4.0, 3.6
@@ -66,10 +66,10 @@ def judge(data: CallData) -> Judged:
     got: dict[Stream, Sequence[Sample]] = {
         stream: each
         for stream, each in data.samples.items()
-        if not stream.is_producer and stream is not Stream.UPLINK
+        if not stream.is_producer and stream not in OF_ENGINE
     }
-    uplink = data.samples.get(Stream.UPLINK, ())
-    sending, receiving = _direction(sent, uplink), _direction(got, ())
+    uplink, downlink = (data.samples.get(stream, ()) for stream in OF_ENGINE)
+    sending, receiving = _direction(sent, uplink), _direction(got, downlink)
     scores = [each.mos for each in (sending, receiving) if each.mos is not None]
     if not scores:
         return Judged(
@@ -89,10 +89,11 @@ def judge(data: CallData) -> Judged:
     return Judged(verdict, reasons, sending, receiving)
 
 
-def _direction(streams: Mapping[Stream, Sequence[Sample]], uplink: Sequence[Sample]) -> Direction:
+def _direction(streams: Mapping[Stream, Sequence[Sample]], link: Sequence[Sample]) -> Direction:
+    """What the client's samples tell, and where they tell nothing those of the media engine."""
     every = [sample for samples in streams.values() for sample in samples]
-    rtts = _values(every, "rtt") or _values(uplink, "rtt")
-    scores = sorted(_values(every, "mos_quality") or _values(uplink, "mos_quality"))
+    rtts = _values(every, "rtt") or _values(link, "rtt")
+    scores = sorted(_values(every, "mos_quality") or _values(link, "mos_quality"))
     pictures = [sample for stream, each in streams.items() if not stream.is_audio for sample in each]
     last: dict[object, Sample] = {}
     for sample in pictures:
@@ -100,7 +101,7 @@ def _direction(streams: Mapping[Stream, Sequence[Sample]], uplink: Sequence[Samp
     freezes = _values(last.values(), "freeze_count")
     frozen = _values(pictures, FROZEN)
     rates = [rate for rate in _values(pictures, "frames_per_second") if rate]
-    losses = _values(every, LOSS) or _values(uplink, LOSS)
+    losses = _values(every, LOSS) or _values(link, LOSS)
     return Direction(
         packet_loss=_average(losses, 4),
         rtt=_average(rtts, 4),

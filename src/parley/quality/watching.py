@@ -1,10 +1,12 @@
-"""How what people send arrives at the media engine, asked every few seconds, kept with their statistics."""
+"""How media gets from people to the media engine and back: asked every few seconds, and kept."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -13,24 +15,54 @@ from parley.base.errors import ParleyError
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.tasks import cancel_and_wait
 from parley.base.times import iso_ms, to_ms
-from parley.media.ports import Arriving
+from parley.media.ports import PathEnd, ReceiveTransport, SendTransport, Source, TransportStatistics
 from parley.meetings.ports import Publisher, RunningMeeting
 from parley.quality import store
+from parley.quality.downlinks import Carried, Downlink
 from parley.quality.model import Sample, Stream
-from parley.quality.streams import AT
+from parley.quality.streams import AT, SCREEN
 
 log = structlog.get_logger(__name__)
 EVERY_S = 10.0
 AT_ONCE = 8
 """Meetings asked at one time."""
+Told = tuple[str, tuple[PathEnd, PathEnd]]
+"""A transport, as reports name it, and the way its media takes."""
 
 
-class Uplinks:
+class _Known:
+    """What is remembered of a peer between two questions."""
+
+    def __init__(self) -> None:
+        self.downlink = Downlink()
+        self.told: set[Told] = set()
+
+
+class _Measured(NamedTuple):
+    """Of one peer, at one time."""
+
+    sending: TransportStatistics | None
+    receiving: TransportStatistics | None
+
+    def paths(self) -> list[Told]:
+        """The ways that media takes."""
+        return [
+            (name, statistics.path)
+            for name, statistics in (
+                ("producing_transport", self.sending),
+                ("consuming_transport", self.receiving),
+            )
+            if statistics is not None and statistics.path is not None
+        ]
+
+
+class EngineStatistics:
     """Follows the meetings of this process (`meetings.ports.Observer`)."""
 
     def __init__(self, *, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._meetings: dict[MeetingId, RunningMeeting] = {}
+        self._known: dict[SessionId, dict[PeerId, _Known]] = {}
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -46,7 +78,7 @@ class Uplinks:
 
     async def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="uplink statistics")
+        self._task = asyncio.create_task(self._run(), name="engine statistics")
 
     async def stop(self) -> None:
         """End."""
@@ -58,76 +90,117 @@ class Uplinks:
             await self.measure()
 
     async def measure(self) -> None:
-        """Ask about everybody who sends now."""
-        meetings = list(self._meetings.values())
-        await asyncio.gather(*(self._meeting(live) for live in meetings))
+        """Ask about everybody who sends or receives now."""
+        running = {
+            live.session.id: live for live in list(self._meetings.values()) if live.session is not None
+        }
+        self._meetings = {live.id: live for live in running.values()}
+        self._known = {session_id: self._known.get(session_id, {}) for session_id in running}
+        await asyncio.gather(*(self._meeting(live, session_id) for session_id, live in running.items()))
 
-    async def _meeting(self, live: RunningMeeting) -> None:
-        session = live.session
-        if session is None:
-            self._meetings.pop(live.id, None)
-            return
+    async def _meeting(self, live: RunningMeeting, session_id: SessionId) -> None:
         async with self._room:
             try:
-                told = [(each.peer_id, await self._arriving(each)) for each in live.publishers()]
+                inside = live.publishers()
+                carried = {
+                    Source(each.sender.id, stream.mid): Carried(stream.id, stream.is_screen_share)
+                    for each in inside
+                    if each.sender is not None
+                    for stream in each.streams
+                }
+                before = self._known.get(session_id, {})
+                known = {each.peer_id: before.get(each.peer_id) or _Known() for each in inside}
+                self._known[session_id] = known  # those who left are forgotten
+                told = [(each, await _measured(each)) for each in inside]
                 async with live.scope.change() as change:
-                    for peer_id, arriving in told:
-                        if arriving is not None and arriving.streams:
-                            rows = [(change.now(), {Stream.UPLINK: _samples(arriving, change.now())})]
-                            await store.add_samples(change, session.id, peer_id, rows)
-                            await _tell_path(change, session.id, peer_id, arriving)
+                    for each, measured in told:
+                        about = known[each.peer_id]
+                        samples = _samples(each, measured, about, carried, change.now())
+                        if samples:
+                            await store.add_samples(
+                                change, session_id, each.peer_id, [(change.now(), samples)]
+                            )
+                        fresh = [path for path in measured.paths() if path not in about.told]
+                        if fresh:
+                            await _tell_paths(change, session_id, each.peer_id, fresh)
+                            about.told.update(fresh)
             except ParleyError as away:
-                log.info("uplinks_not_kept", meeting=live.id, reason=away.message)
+                log.info("engine_statistics_not_kept", meeting=live.id, reason=away.message)
             except Exception:
-                log.exception("uplinks_not_kept", meeting=live.id)
-
-    @staticmethod
-    async def _arriving(publisher: Publisher) -> Arriving | None:
-        if publisher.sender is None or not publisher.streams:
-            return None
-        try:
-            return await publisher.sender.statistics()
-        except ParleyError:
-            return None  # it has just gone, or its engine tells nothing
+                log.exception("engine_statistics_not_kept", meeting=live.id)
 
 
-def _samples(arriving: Arriving, now: datetime) -> list[Sample]:
-    return [
-        {
-            "timestamp": iso_ms(now),
-            AT: to_ms(now),
-            "mid": each.mid,
-            "kind": each.kind,
-            "bytes_received": each.bytes,
-            "packets_received": each.packets,
-            "packets_lost": max(0, each.lost),
-            "jitter": each.jitter_s,
-        }
-        for each in arriving.streams
-    ]
+async def _measured(publisher: Publisher) -> _Measured:
+    sender = publisher.sender if publisher.streams else None
+    return _Measured(await _asked(sender), await _asked(publisher.receiver))
 
 
-async def _tell_path(change: Change, session_id: SessionId, peer_id: PeerId, arriving: Arriving) -> None:
-    """Note the way that media takes, of a client that does not tell it itself."""
-    if arriving.path is None:
-        return
+async def _asked(transport: SendTransport | ReceiveTransport | None) -> TransportStatistics | None:
+    if transport is None:
+        return None
+    try:
+        return await transport.statistics()
+    except ParleyError:
+        return None  # it has just gone, or its engine tells nothing
+
+
+def _samples(
+    publisher: Publisher,
+    measured: _Measured,
+    known: _Known,
+    carried: Mapping[Source, Carried],
+    now: datetime,
+) -> dict[Stream, Sequence[Sample]]:
+    """Both ways. What comes from a browser has the round trip of what goes there: Janus knows no other."""
+    stamp: Sample = {"timestamp": iso_ms(now), AT: to_ms(now)}
+    samples: dict[Stream, Sequence[Sample]] = {}
+    rtts: list[float] = []
+    if measured.receiving is not None and measured.receiving.sections:
+        rtts = [each.rtt_s for each in measured.receiving.sections if each.rtt_s is not None]
+        samples[Stream.DOWNLINK] = known.downlink.samples(measured.receiving.sections, carried, stamp)
+    if measured.sending is not None and measured.sending.sections and publisher.sender is not None:
+        samples[Stream.UPLINK] = [
+            {
+                **stamp,
+                "mid": each.mid,
+                "kind": each.kind,
+                "bytes_received": each.bytes,
+                "packets_received": each.packets,
+                "packets_lost": each.lost,
+                "jitter": each.jitter_s,
+                **({"rtt": sum(rtts) / len(rtts)} if rtts else {}),
+                **_named(carried.get(Source(publisher.sender.id, each.mid))),
+            }
+            for each in measured.sending.sections
+        ]
+    return samples
+
+
+def _named(carried: Carried | None) -> Sample:
+    if carried is None:
+        return {}
+    return {"producer_id": carried.producer_id} | ({SCREEN: True} if carried.is_screen else {})
+
+
+async def _tell_paths(change: Change, session_id: SessionId, peer_id: PeerId, paths: Sequence[Told]) -> None:
+    """Note the ways that media takes, of a client that does not tell them itself."""
     known = await store.lock_metadata(change, session_id, peer_id)
-    ours, theirs = arriving.path
-    pair = {
-        "nominated": True,
-        "local_candidate_address": half(theirs.address),
-        "local_candidate_port": theirs.port,
-        "local_candidate_type": theirs.kind,
-        "local_candidate_protocol": theirs.protocol,
-        "remote_candidate_address": ours.address,
-        "remote_candidate_port": ours.port,
-        "remote_candidate_type": ours.kind,
-        "remote_candidate_protocol": ours.protocol,
-    }
-    if known.candidate_pairs.setdefault("producing_transport", []):
-        return
-    known.candidate_pairs["producing_transport"].append(pair)
-    await store.put_metadata(change, session_id, peer_id, known)
+    fresh = [each for each in paths if not known.candidate_pairs.get(each[0])]
+    for transport, (ours, theirs) in fresh:
+        pair = {
+            "nominated": True,
+            "local_candidate_address": half(theirs.address),
+            "local_candidate_port": theirs.port,
+            "local_candidate_type": theirs.kind,
+            "local_candidate_protocol": theirs.protocol,
+            "remote_candidate_address": ours.address,
+            "remote_candidate_port": ours.port,
+            "remote_candidate_type": ours.kind,
+            "remote_candidate_protocol": ours.protocol,
+        }
+        known.candidate_pairs[transport] = [pair]
+    if fresh:
+        await store.put_metadata(change, session_id, peer_id, known)
 
 
 def half(address: str) -> str:

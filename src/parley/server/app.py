@@ -42,7 +42,7 @@ from parley.meetings.live.routed import RoutedMeetings
 from parley.meetings.tokens import ParticipantTokens
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
 from parley.quality.service import Quality
-from parley.quality.watching import Uplinks
+from parley.quality.watching import EngineStatistics
 from parley.recordings.capture import Captures
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.finishing import Finisher
@@ -245,8 +245,8 @@ class Parley:
         self.chat_dumps = ChatDumps(store, signed_links, public_url=self.public_url, keep=keep_chat)
         self.chat_dumps.register()
         self.quality = Quality(store.clock, is_limited=settings.rate_limits)
-        uplinks = Uplinks()
-        registry.observe(uplinks)
+        engine_statistics = EngineStatistics()
+        registry.observe(engine_statistics)
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures)
         sweeper = Sweeper(store, recordings, settings.captures)
@@ -292,8 +292,8 @@ class Parley:
         await registry.start()
         stack.push_async_callback(registry.stop)
         stack.push_async_callback(self.captures.stop)
-        await uplinks.start()
-        stack.push_async_callback(uplinks.stop)
+        await engine_statistics.start()
+        stack.push_async_callback(engine_statistics.stop)
         await self.streaming.open(stack)
         await sweeper.start()
         stack.push_async_callback(sweeper.stop)

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from parley.media.ports import Arriving, ArrivingStream, MediaError, PathEnd, TransportGone
+from parley.media.ports import MediaError, PathEnd, SectionStatistics, TransportGone, TransportStatistics
 
 TIMEOUT_S = 5.0
 MAX_MESSAGE_BYTES = 1 << 20
@@ -22,6 +22,10 @@ MAX_MESSAGE_BYTES = 1 << 20
 _END = r"(\S+):(\d+) \[(\w+),(\w+)\]"
 _PAIR = re.compile(f"{_END} <-> {_END}", re.ASCII)
 _LAYERS = ("main", "sim1", "sim2")
+MOST_LOST = 1 << 23
+"""From here on losses are negative (RFC 3550 section 6.4.1): more came than were sent, some of them twice."""
+MOST_RTT_MS = 60_000
+"""A round trip of less than nothing, by two clocks that differ a little, is told as 18 hours."""
 _NO_SUCH = frozenset({458, 459})  # JANUS_ERROR_SESSION_NOT_FOUND, JANUS_ERROR_HANDLE_NOT_FOUND
 
 
@@ -35,8 +39,10 @@ class JanusAdmin:
         self._turn = asyncio.Lock()
         self._socket: ClientConnection | None = None
 
-    async def arriving(self, session_id: int, handle_id: int) -> Arriving:
-        """How everything that a publisher's handle receives arrives.
+    async def statistics(
+        self, session_id: int, handle_id: int, *, to_browser: bool = False
+    ) -> TransportStatistics:
+        """What Janus knows of a handle's connection: of what it gets, or of what it sends.
 
         Raises:
             TransportGone: there is no such handle any more.
@@ -53,8 +59,9 @@ class JanusAdmin:
             )
         connection = _object(_object(answer.get("info")).get("webrtc"))
         media = _object(connection.get("media"))
-        streams = [found for each in media.values() if (found := _stream(_object(each))) is not None]
-        return Arriving(streams, _path(_object(connection.get("ice")).get("selected-pair")))
+        read = _sent if to_browser else _received
+        sections = [found for each in media.values() if (found := read(_object(each))) is not None]
+        return TransportStatistics(sections, _path(_object(connection.get("ice")).get("selected-pair")))
 
     async def close(self) -> None:
         """End the connection; may be called twice."""
@@ -103,7 +110,7 @@ def _path(told: Any) -> tuple[PathEnd, PathEnd] | None:
     )
 
 
-def _stream(told: Mapping[str, Any]) -> ArrivingStream | None:
+def _received(told: Mapping[str, Any]) -> SectionStatistics | None:
     """One section, with all its simulcast layers added up; None of one in which nothing has arrived."""
     rtcp, arrived = _object(told.get("rtcp")), _object(_object(told.get("stats")).get("in"))
     layers = [_object(rtcp.get(name)) for name in _LAYERS if name in rtcp]
@@ -111,11 +118,41 @@ def _stream(told: Mapping[str, Any]) -> ArrivingStream | None:
     packets = sum(int(each.get("packets", 0)) for each in counted)
     if not layers or not packets or told.get("type") not in ("audio", "video"):
         return None
-    return ArrivingStream(
+    return SectionStatistics(
         mid=str(told.get("mid", "")),
         kind=str(told["type"]),
         packets=packets,
         bytes=sum(int(each.get("bytes", 0)) for each in counted),
-        lost=sum(int(each.get("lost", 0)) for each in layers),
+        lost=sum(_lost(each.get("lost", 0)) for each in layers),
         jitter_s=max(int(each.get("jitter-local", 0)) for each in layers) / 1000,
     )
+
+
+def _sent(told: Mapping[str, Any]) -> SectionStatistics | None:
+    """One section; None of one that the browser has not reported on.
+
+    Janus tells a round trip of 0 both for one below a millisecond and for none. Its estimate of the link
+    comes with the first report, and falls to 0 again only when all is lost.
+    """
+    report, sent = (
+        _object(_object(told.get("rtcp")).get("main")),
+        _object(_object(told.get("stats")).get("out")),
+    )
+    packets, lost = int(sent.get("packets", 0)), _lost(report.get("lost-by-remote", 0))
+    rtt_ms = int(report.get("rtt", 0))
+    is_reported = lost or rtt_ms or report.get("out-link-quality")
+    if not packets or not is_reported or told.get("type") not in ("audio", "video"):
+        return None
+    return SectionStatistics(
+        mid=str(told.get("mid", "")),
+        kind=str(told["type"]),
+        packets=packets,
+        bytes=int(sent.get("bytes", 0)),
+        lost=lost,
+        jitter_s=int(report.get("jitter-remote", 0)) / 1000,
+        rtt_s=rtt_ms / 1000 if rtt_ms <= MOST_RTT_MS else 0.0,
+    )
+
+
+def _lost(told: Any) -> int:
+    return told if isinstance(told, int) and 0 <= told < MOST_LOST else 0

@@ -25,7 +25,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from parley.media.janus.admin import JanusAdmin
-from parley.media.ports import Arriving, MediaError, MediaUnavailable, TransportGone
+from parley.media.ports import MediaError, MediaUnavailable, TransportGone, TransportStatistics
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +107,9 @@ class JanusHandle:
             raise JanusRefused(int(data["error_code"]), str(data.get("error", "no reason given")))
         return Reply(data, _jsep_of(message))
 
-    async def arriving(self) -> Arriving:
-        """How everything arrives that a publisher sends on this handle; see `JanusAdmin.arriving`."""
-        return await self._client.arriving(self.id)
+    async def statistics(self, *, to_browser: bool = False) -> TransportStatistics:
+        """What Janus knows of this handle's connection; see `JanusAdmin.statistics`."""
+        return await self._client.statistics(self.id, to_browser=to_browser)
 
     async def detach(self) -> None:
         """Free the handle and its connection to the browser; may be called twice, also when all is lost."""
@@ -208,11 +208,11 @@ class JanusClient:
         self._handles[handle.id] = handle
         return handle
 
-    async def arriving(self, handle_id: int) -> Arriving:
-        """See `JanusHandle.arriving`."""
+    async def statistics(self, handle_id: int, *, to_browser: bool) -> TransportStatistics:
+        """See `JanusHandle.statistics`."""
         if self.admin is None or self._session_id is None:
             raise MediaError("The media engine tells no statistics.")
-        return await self.admin.arriving(self._session_id, handle_id)
+        return await self.admin.statistics(self._session_id, handle_id, to_browser=to_browser)
 
     async def detach(self, handle_id: int) -> None:
         """See `JanusHandle.detach`."""

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, JanusRefused, Jsep, Message, Reply
@@ -20,6 +20,7 @@ from parley.media.ports import (
     Source,
     Subscription,
     TransportGone,
+    TransportStatistics,
 )
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,18 @@ class JanusReceiveTransport(JanusTransport):
         await self._request({"request": "configure", "streams": [stream]})
         if self._room.has_layers(source) and not self._ended:
             self._switches.begin(mid, layer, functools.partial(self._room.refresh, source))
+
+    async def statistics(self) -> TransportStatistics:
+        """See `ports.ReceiveTransport`."""
+        if self._ended or self._attached is None:
+            raise TransportGone("This media transport is closed.")
+        told = await self._attached.statistics(to_browser=True)
+        sections = [
+            replace(section, source=placed.source)
+            for section in told.sections
+            if (placed := self._placed.get(section.mid)) is not None
+        ]
+        return replace(told, sections=sections)
 
     async def _add(self, fresh: list[Source]) -> dict[Source, str]:
         """Let Janus offer more sources; returns where those are that it found."""

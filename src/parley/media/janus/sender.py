@@ -9,7 +9,7 @@ from collections.abc import Callable
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, Jsep, Message
 from parley.media.janus.transport import JanusTransport, Room
-from parley.media.ports import Arriving, MediaError, Source, TransportGone
+from parley.media.ports import MediaError, Source, TransportGone, TransportStatistics
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +96,11 @@ class JanusSendTransport(JanusTransport):
         section = self._sections.get(mid)
         return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
 
-    async def statistics(self) -> Arriving:
+    async def statistics(self) -> TransportStatistics:
         """See `ports.SendTransport`."""
         if self._ended or self._attached is None:
             raise TransportGone("This media transport is closed.")
-        return await self._attached.arriving()
+        return await self._attached.statistics()
 
     async def forward(self, mid: str, port: int, ssrc: int) -> str:
         """See `ports.SendTransport`."""

@@ -396,6 +396,7 @@ def _publisher(peer: LivePeer) -> Publisher:
             if not producer.is_paused and not producer.is_muted_by_host
         ],
         is_on_stage=peer.stage is StageState.ON_STAGE,
+        receiver=peer.media.receiver,
     )
 
 
