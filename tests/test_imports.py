@@ -76,6 +76,7 @@ DOMAIN_EDGES: dict[tuple[str, str], str] = {
     ("rooms", "accounts"): "every query takes the Scope that accounts resolves; tokens name users",
     ("rooms", "channels"): "participants are members of a channel; webhooks hear of them as of channels",
     ("rooms", "media"): "a room's streams go through the media port",
+    ("rooms", "meetings"): "what is sent is told to whoever records it as of meetings",
     ("rooms", "people"): "meetings are seen and changed by users, or by servers for them",
     ("webhooks", "accounts"): "endpoints belong to an app; secrets are its own",
     ("webhooks", "channels"): "publications and presence are told to webhooks",

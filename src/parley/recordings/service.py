@@ -50,8 +50,8 @@ FINISH_QUEUE = "recordings.finish"
 """Jobs that make the files of a stopped recording; their key is its id."""
 OF_ROOMS = RecordingSettings(audio_config=AudioSettings(export_file=False))
 """What the recording of a WebRTC room is: one film."""
-RoomFilm = Callable[[Change, str, Recording, StoredFile], Awaitable[None]]
-"""Takes the film of a room over, as a part of a change: the room's id, the recording and its file."""
+RoomFilm = Callable[[Change, str, Recording, str], Awaitable[None]]
+"""Takes the film of a room over, as a part of a change: the room's id, the recording, and the blob's key."""
 
 
 class Recordings:
@@ -401,9 +401,9 @@ class Recordings:
     async def _hand_over(self, change: Change, recording: Recording) -> None:
         """Recordings of rooms are told of when they are films; until then nobody asks for them."""
         if recording.status is RecordingStatus.UPLOADED and self.room_film is not None:
-            assert recording.room_id is not None
             for file in recording.files:
-                await self.room_film(change, recording.room_id, recording, file)
+                if recording.room_id is not None and file.blob_key is not None:
+                    await self.room_film(change, recording.room_id, recording, file.blob_key)
 
 
 async def get_recording(scope: AppScope, recording_id: RecordingId) -> Recording:

@@ -35,7 +35,7 @@ import structlog
 from msgspec import UNSET, UnsetType
 
 from parley.base.errors import StateForbids
-from parley.base.ids import new_uuid
+from parley.base.ids import AppId, new_uuid
 from parley.base.tasks import cancel_and_wait, wait_event
 from parley.media.pool import MediaPool
 from parley.media.ports import (
@@ -48,9 +48,19 @@ from parley.media.ports import (
     Source,
     TransportGone,
 )
+from parley.meetings.ports import Publisher
 from parley.rooms.model import Participant, Room
 from parley.rooms.signals import Signal, Stream
-from parley.rooms.tracks import ANSWER_BUDGET, CLUTTER_LIMIT, MEDIUMS, RANK, affordable, check_tracks, cost
+from parley.rooms.tracks import (
+    ANSWER_BUDGET,
+    CLUTTER_LIMIT,
+    MEDIUMS,
+    RANK,
+    affordable,
+    check_tracks,
+    cost,
+    publisher,
+)
 
 log = structlog.get_logger(__name__)
 SFU = "sfu"
@@ -99,8 +109,25 @@ class _Leg:
 class RoomMedia:
     """One room's streams. What it refuses it says by the errors of `base.errors` and `media.ports`."""
 
-    def __init__(self, pool: MediaPool, room: Room, tell: Callable[[Signal], None]) -> None:
+    def __init__(
+        self,
+        pool: MediaPool,
+        room: Room,
+        tell: Callable[[Signal], None],
+        changed: Callable[[RoomMedia], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            pool: where the media goes.
+            room: as it is now; replaced when it changes.
+            tell: brings a signal to its participant.
+            changed: told of every change of what `publishers` says, and of the end; returns at once.
+        """
         self.room = room
+        self.is_over = False
+        """The room has ended."""
+        self._changed = changed
         self._pool = pool
         self._tell_one = tell
         self._media_room_id = new_uuid()
@@ -112,6 +139,29 @@ class RoomMedia:
     def is_empty(self) -> bool:
         """Whether nobody has a connection."""
         return not self._legs
+
+    # --- what is recorded of it (`recordings.rooms.RecordedRoom`) -------------------------------
+
+    @property
+    def id(self) -> str:
+        """The room's id."""
+        return self.room.id
+
+    @property
+    def app_id(self) -> AppId:
+        """The app it belongs to."""
+        return self.room.app_id
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is to be recorded, and has not ended."""
+        return self.room.recording_enabled and not self.is_over
+
+    def publishers(self) -> list[Publisher]:
+        """Everybody who has a connection, once somebody sends; nobody before."""
+        if all(leg.sender is None for leg in self._legs.values()):
+            return []
+        return [publisher(leg.participant, leg.sender, leg.tracks, leg.muted) for leg in self._legs.values()]
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -130,6 +180,7 @@ class RoomMedia:
             await self._mute(leg)
             self._tell(leg, "send", connection, "answer", sdp=answer)
         self._look_again(but=leg)
+        self._changed(self)
 
     async def _open_sender(self, leg: _Leg, connection: str, sdp: str) -> str:
         if connection == leg.lost_sender:
@@ -171,6 +222,7 @@ class RoomMedia:
             leg.sender, leg.tracks, leg.lost_sender = None, {}, connection
             self._tell(leg, "send", connection, "reset")
             self._look_again(but=leg)
+            self._changed(self)
 
     async def _mute(self, leg: _Leg) -> None:
         """Have the engine forward what is switched on, and nothing else."""
@@ -192,6 +244,7 @@ class RoomMedia:
                 leg.lost_sender = connection
                 self._tell(leg, "send", connection, "reset")
                 self._look_again(but=leg)
+        self._changed(self)
 
     # --- receiving ----------------------------------------------------------------------------
 
@@ -350,6 +403,7 @@ class RoomMedia:
         if leg is not None:
             self._spawn(self._release(leg))
             self._look_again()
+            self._changed(self)
 
     async def _release(self, leg: _Leg) -> None:
         await self._drop_receiver(leg)
@@ -359,6 +413,7 @@ class RoomMedia:
         """End everything; `tells`: participants are to open other connections, somewhere else."""
         self._is_closed = True
         legs, self._legs = list(self._legs.values()), {}
+        self._changed(self)
         for leg in legs if tells else ():
             self._tell(leg, "send", leg.sender_name, "reset")
             self._tell(leg, "receive", leg.receiver_name, "reset")

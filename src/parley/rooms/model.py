@@ -86,7 +86,7 @@ class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording of a room that was uploaded."""
+    """A recording of a room, made by this server or uploaded."""
 
     id: str
     app_id: AppId
@@ -95,7 +95,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     size_bytes: int
     duration_seconds: int | None
-    """As its sender says."""
+    """Of an uploaded one as its sender says."""
     created_at: datetime
 
 

@@ -1,4 +1,4 @@
-"""Recordings that participants made of a room and uploaded (`realtime-block.md` 15.1)."""
+"""Recordings of rooms, made by this server or uploaded by participants (`realtime-block.md` 15.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from parley.accounts.scope import AppScope
+from parley.accounts.scope import AppScope, Change
 from parley.base.errors import Invalid, NotAllowed, NotFound, TooLarge
 from parley.base.signing import SignedLinks
 from parley.channels.realtime.events import RoomRecordingReady
@@ -85,21 +85,25 @@ class Recordings:
                 created_at=scope.now(),
             )
             async with scope.change() as change:
-                await store.insert_recording(change, recording)
-                change.announce(
-                    RoomRecordingReady(
-                        room_id=room.id,
-                        recording_id=recording.id,
-                        url=self.url(recording),
-                        duration_seconds=recording.duration_seconds,
-                        size_bytes=size,
-                        content_type=recording.content_type,
-                    )
-                )
+                await self.add(change, recording)
         except BaseException:
             await self._store.blobs.delete(key)
             raise
         return recording
+
+    async def add(self, change: Change, recording: Recording) -> None:
+        """Announce a recording whose content is there, as a part of a change."""
+        await store.insert_recording(change, recording)
+        change.announce(
+            RoomRecordingReady(
+                room_id=recording.room_id,
+                recording_id=recording.id,
+                url=self.url(recording),
+                duration_seconds=recording.duration_seconds,
+                size_bytes=recording.size_bytes,
+                content_type=recording.content_type,
+            )
+        )
 
     async def of_room(self, scope: AppScope, room_id: str) -> list[Recording]:
         """Those of a room, newest first; `store.RECORDINGS_SHOWN` at most."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from parley.base.errors import (
     Invalid,
@@ -86,6 +87,8 @@ class Sfu:
         self.homes = Homes(bus, node_id, self._moved)
         self.moved: Callable[[str], None] | None = None
         """Told of a room whose media was on another process and is not there any more."""
+        self.media_changed: Callable[[RoomMedia], None] | None = None
+        """Told of every change of what is sent in a room whose media is here."""
         self._live = live
         self._signals = signals
         self._pool = pool
@@ -159,6 +162,27 @@ class Sfu:
             self._close_if_empty(app_id, media)
         else:
             media.changed(participant)
+
+    def running(self) -> list[RoomMedia]:
+        """Every room whose media is here."""
+        return list(self._rooms.values())
+
+    def room_changed(self, app_id: AppId, room_id: str, *, recording_enabled: bool) -> None:
+        """Whether a room is to be recorded has been decided anew."""
+        media = self._rooms.get((app_id, room_id))
+        if media is not None:
+            media.room = replace(media.room, recording_enabled=recording_enabled)
+            self._media_changed(media)
+
+    def room_ended(self, app_id: AppId, room_id: str) -> None:
+        """A room has ended; its participants leave now."""
+        media = self._rooms.get((app_id, room_id))
+        if media is not None:
+            media.is_over = True
+
+    def _media_changed(self, media: RoomMedia) -> None:
+        if self.media_changed is not None:
+            self.media_changed(media)
 
     def forget(self, room_id: str) -> None:
         """No participant of this room is connected here any more."""
@@ -256,7 +280,9 @@ class Sfu:
             media = self._rooms.get((app_id, room.id))
             if media is None:
                 await self._live.presence.watch(app_id, channel_of(room.id))
-                media = RoomMedia(self._pool, room, lambda signal: self._tell(app_id, signal))
+                media = RoomMedia(
+                    self._pool, room, lambda signal: self._tell(app_id, signal), self._media_changed
+                )
                 self._rooms[app_id, room.id] = media
             return media
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from parley.base.errors import Invalid, NotAllowed
-from parley.media.ports import Source
+from parley.base.ids import ParticipantId, PeerId
+from parley.media.ports import SendTransport, Source
+from parley.meetings import ports as recorded
 from parley.rooms.live import allows
-from parley.rooms.model import Room
+from parley.rooms.model import Participant, Room
 from parley.rooms.signals import Stream
 
 ANSWER_BUDGET = 56_000
@@ -77,6 +79,31 @@ def affordable(wanted: Mapping[Source, Stream], budget: int) -> list[Source]:
             break
         chosen.append(source)
     return chosen
+
+
+def publisher(
+    who: Participant, sender: SendTransport | None, tracks: Mapping[str, str], muted: Container[str]
+) -> recorded.Publisher:
+    """What a participant sends, in the words of whoever records it."""
+    return recorded.Publisher(
+        peer_id=PeerId(who.id),
+        participant_id=ParticipantId(who.id),
+        custom_participant_id=who.user_id,
+        name=who.name,
+        picture=None,
+        colours={},
+        sender=sender,
+        streams=[
+            recorded.Stream(
+                id=f"{mid}/{name}",
+                mid=mid,
+                kind=MEDIUMS[name].kind,
+                is_screen_share=MEDIUMS[name].switch == "screen",
+            )
+            for mid, name in tracks.items()
+            if mid not in muted
+        ],
+    )
 
 
 def kinds_of(sdp: str) -> dict[str, str]:

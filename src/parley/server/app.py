@@ -50,7 +50,7 @@ from parley.recordings.service import Recordings
 from parley.recordings.storage.delivery import Delivery
 from parley.recordings.storage.target import Rules as StorageRules
 from parley.recordings.sweeping import Sweeper
-from parley.rooms.events import RoomEnded
+from parley.rooms.events import RoomChanged, RoomEnded
 from parley.server.block import RealTimeBlock
 from parley.server.demo import Demo
 from parley.server.housekeeping import Housekeeping
@@ -81,6 +81,7 @@ SHARED_EVENTS = (
     ParticipantRemoved,
     RecordingStatusChanged,
     LivestreamStatusChanged,
+    RoomChanged,
     RoomEnded,
     WebhooksChanged,
     AppSettingsChanged,
@@ -222,6 +223,9 @@ class Parley:
         signed_links = SignedLinks(
             await store.vault.server_secret(store.database, store.clock, "signed-links", _random_key)
         )
+        recordings = self.recordings = Recordings(
+            store, signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
+        )
         self.block = RealTimeBlock(
             store,
             bus,
@@ -237,9 +241,7 @@ class Parley:
             idle_s=settings.idle_seconds,
             pool=pool,
             ice=ice,
-        )
-        recordings = self.recordings = Recordings(
-            store, signed_links, public_url=self.public_url, keep=timedelta(days=settings.recording_days)
+            films=recordings,
         )
         keep_chat = timedelta(days=settings.chat_days)
         self.chat_dumps = ChatDumps(store, signed_links, public_url=self.public_url, keep=keep_chat)

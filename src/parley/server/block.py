@@ -36,6 +36,7 @@ from parley.media.pool import MediaPool
 from parley.media.turn import IceOptions
 from parley.outgoing.http import OutgoingPolicy
 from parley.outgoing.ports import Http
+from parley.recordings.service import Recordings as Films
 from parley.server.conversations import Conversations
 from parley.server.request_signatures import RequestSignatures
 from parley.server.rooms import Rooms
@@ -77,6 +78,7 @@ class RealTimeBlock:
         idle_s: float = IDLE_S,
         pool: MediaPool | None = None,
         ice: IceOptions = NO_SERVERS,
+        films: Films | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -95,6 +97,7 @@ class RealTimeBlock:
             idle_s: silence after which a socket is closed.
             pool: forwards the media of rooms; without one only rooms of topology `mesh` have any.
             ice: servers that browsers are told of.
+            films: records rooms; None where nothing is recorded.
         """
         shared = None if is_alone else bus
         self.settings = AppSettings(store.clock)
@@ -134,7 +137,16 @@ class RealTimeBlock:
         self.typing = Typing(store.clock, shared, node_id, self.sockets.typed)
         self.sockets.presence, self.sockets.typing = self.presence, self.typing
         self.rooms = Rooms(
-            store, self.hub, self.presence, shared, node_id, pool or MediaPool({}), ice, links, public_url
+            store,
+            self.hub,
+            self.presence,
+            shared,
+            node_id,
+            pool or MediaPool({}),
+            ice,
+            links,
+            public_url,
+            films,
         )
         self.sockets.rooms = self.rooms.sockets
         self.sockets.announce = self.rooms.sockets.announce = self.live_events.tell

@@ -18,6 +18,7 @@ from parley.base.text import storable
 from parley.base.times import from_ms, to_ms
 from parley.people.model import Caller
 from parley.rooms import service as rooms
+from parley.rooms.events import RoomChanged
 from parley.rooms.meetings import store
 from parley.rooms.meetings.model import (
     OURS,
@@ -323,5 +324,9 @@ async def _put(scope: AppScope, change: Change, before: Meeting, meeting: Meetin
         max_participants=meeting.max_participants,
         recording_enabled=meeting.is_recording,
     )
+    if meeting.is_recording != before.is_recording:
+        change.announce(
+            RoomChanged(app_id=scope.app_id, room_id=meeting.room_id, recording_enabled=meeting.is_recording)
+        )
     if meeting.status.is_over and not before.status.is_over:
         await rooms.end_in(change, scope.app_id, meeting.room_id)
