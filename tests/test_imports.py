@@ -88,7 +88,10 @@ DOMAIN_PUBLIC = frozenset({"service", "events", "model", "ports", "scope"})
 
 DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
     "compositor": frozenset(
-        {"audio", "colours", "layout", "painter", "plan", "rtp", "speaking", "stage", "timing", "vp8"}
+        {
+            *("audio", "colours", "layout", "painter", "plan", "rtp", "seating", "speaking", "tiles"),
+            *("timing", "video", "vp8"),
+        }
     ),  # plans say what it is to make; live streams are painted and mixed with its parts
     "accounts": frozenset(
         {"app_settings", "keys", "plans", "rates", "user_tokens"}

@@ -16,7 +16,8 @@ again. Progress goes to the standard output, see `__main__`.
     timeline.py   instants of the recording and places in the output
     speaking.py   who is talking
     stage.py      who and what is to be seen
-    layout.py     where
+    seating.py    in which place
+    layout.py     where the places are
     fonts.py colours.py tiles.py   avatars and names as bitmaps
     blending.py   bitmaps laid over a picture
     painter.py    the picture

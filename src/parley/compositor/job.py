@@ -125,7 +125,11 @@ def _play(
     fps = plan.canvas.fps
     pictures = math.ceil(timeline.duration_ms * fps / 1000)
     samples = timeline.duration_ms * RATE // 1000
-    painter = Painter(plan) if any(output.video for output in plan.outputs) else None
+    painter = (
+        Painter(plan.canvas, plan.people, plan.watermark)
+        if any(output.video for output in plan.outputs)
+        else None
+    )
     stage, mixer, speaker = Stage(plan, tracks), Mixer(tracks), SpeakerFinder()
     try:
         for number in range(pictures):
@@ -137,7 +141,7 @@ def _play(
                     writer.audio(sound)
             if painter is not None:
                 now_ms = timeline.wall_ms(number * 1000 / fps)
-                picture = painter.paint(stage.tiles(now_ms, active=speaker.active, talking=speaker.talking))
+                picture = painter.paint(stage.tiles(now_ms, speaker))
                 for writer in writers:
                     writer.video(picture, number)
             on_progress((number + 1) / pictures)

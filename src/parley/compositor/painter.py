@@ -12,8 +12,8 @@ from parley.compositor import layout, tiles
 from parley.compositor.blending import Corners, Plane, Planes, Stamp, fill, part, paste, planes_of
 from parley.compositor.colours import Yuv, yuv
 from parley.compositor.layout import Rect
-from parley.compositor.plan import Person, Plan
-from parley.compositor.stage import Tile
+from parley.compositor.plan import Canvas, Person, Watermark
+from parley.compositor.seating import Tile
 
 _MOST_KEPT = 256
 """Bitmaps of names and avatars."""
@@ -37,10 +37,11 @@ class _Cell:
 class Painter:
     """Owns the canvas."""
 
-    def __init__(self, plan: Plan) -> None:
-        canvas = plan.canvas
+    def __init__(
+        self, canvas: Canvas, people: Sequence[Person] = (), watermark: Watermark | None = None
+    ) -> None:
         self._canvas = canvas
-        self._people = {person.peer_id: person for person in plan.people}
+        self._people = {person.peer_id: person for person in people}
         self._width, self._height = layout.even(canvas.width), layout.even(canvas.height)
         self.frame = VideoFrame(self._width, self._height, "yuv420p")
         """The picture as it is now. Encoders copy what they keep, so it is painted on."""
@@ -54,14 +55,22 @@ class Painter:
         self._tiles: Sequence[Tile] | None = None
         self._cells: list[_Cell] = []
         self._stamps: dict[object, Stamp] = {}
-        self._watermark = self._load_watermark(plan)
+        self._watermark = self._load_watermark(watermark)
         self._below: Planes | None = None
         """What the watermark hides."""
 
-    def _load_watermark(self, plan: Plan) -> tuple[Stamp, Planes] | None:
-        wanted = plan.watermark
-        pixels = tiles.watermark(wanted.path, wanted.width, wanted.height, plan.canvas) if wanted else None
-        if wanted is None or pixels is None:
+    def know(self, people: Sequence[Person]) -> None:
+        """These are the people from now on; who has no picture in `paint` is shown as told here."""
+        known = {person.peer_id: person for person in people}
+        if known != self._people:
+            self._people = known
+            self._tiles = None
+
+    def _load_watermark(self, wanted: Watermark | None) -> tuple[Stamp, Planes] | None:
+        if wanted is None:
+            return None
+        pixels = tiles.watermark(wanted.path, wanted.width, wanted.height, self._canvas)
+        if pixels is None:
             return None
         pixels = pixels[: self._height, : self._width]
         stamp = Stamp(pixels)
@@ -127,7 +136,7 @@ class Painter:
         fill(cell.planes, self._tile)
         diameter = max(layout.even(min(rect.height * 0.42, rect.width * 0.42)), 2)
         person = self._people.get(cell.tile.peer_id) or Person(peer_id=cell.tile.peer_id, present=())
-        key = ("avatar", person.peer_id, diameter)
+        key = ("avatar", person.name, person.picture, diameter)
         stamp = self._kept(key) or self._keep(
             key, Stamp(tiles.avatar(person.name, person.picture, diameter, self._canvas))
         )

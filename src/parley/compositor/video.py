@@ -21,7 +21,39 @@ _SKIP_MS = 1_000.0
 """What lies further ahead is reached by way of the nearest key frame."""
 
 
-class VideoSource:
+class Decoded:
+    """The picture of the instant, out of frames (`seating.Video`)."""
+
+    def __init__(self) -> None:
+        self.frame: VideoFrame | None = None
+        """None before the first key frame."""
+        self.rotation = 0
+        """Degrees clockwise by which it has to be turned."""
+        self.version = 0
+        """Grows with every picture."""
+        self.frame_ms = float("-inf")
+        """When it was captured."""
+        self._decoder: VideoCodecContext | None = None
+
+    def decode(self, frame: vp8.Frame) -> bool:
+        """The next one; False if it was damaged on the way: then the picture before stays."""
+        if self._decoder is None:
+            self._decoder = _decoder()
+        try:
+            decoded = self._decoder.decode(av.Packet(frame.data))
+        except av.FFmpegError:
+            return False
+        if decoded:
+            self.frame, self.rotation, self.frame_ms = decoded[-1], frame.rotation, frame.at_ms
+            self.version += 1
+        return True
+
+    def forget(self) -> None:
+        """Free the decoder; the picture stays."""
+        self._decoder = None
+
+
+class VideoSource(Decoded):
     """One track, played forwards. The file is open from the first `advance` until the end of the track."""
 
     def __init__(self, index: TrackIndex, *, holds_until_ms: float | None = None) -> None:
@@ -32,20 +64,13 @@ class VideoSource:
             holds_until_ms: the last picture stays until then, however old it is. A shared screen on which
                 nothing moves may send nothing for minutes. By default a picture is shown for `FREEZE_MS`.
         """
+        super().__init__()
         self.index = index
-        self.frame: VideoFrame | None = None
-        """The picture of the instant, None before the first key frame."""
-        self.rotation = 0
-        """Degrees clockwise by which it has to be turned."""
-        self.version = 0
-        """Grows with every picture."""
         self._holds_until_ms = holds_until_ms
-        self._frame_ms = 0.0
         self._now_ms = float("-inf")
         self._frames: Iterator[vp8.Frame] | None = None
         self._file: MjrFile | None = None
         self._next: vp8.Frame | None = None
-        self._decoder: VideoCodecContext | None = None
 
     @property
     def is_shown(self) -> bool:
@@ -55,7 +80,7 @@ class VideoSource:
         if self._holds_until_ms is not None:
             return self._now_ms < self._holds_until_ms
         ended = self._now_ms > self.index.last_ms + ENDED_MS
-        return not ended and self._now_ms - self._frame_ms <= FREEZE_MS
+        return not ended and self._now_ms - self.frame_ms <= FREEZE_MS
 
     def advance(self, now_ms: float) -> None:
         """Go on to that instant of the wall clock; never backwards."""
@@ -69,19 +94,19 @@ class VideoSource:
         self._now_ms = now_ms
         while self._next is not None and self._next.at_ms <= now_ms:
             if skip_to is None or self._next.at_ms >= skip_to:
-                self._decode(self._next)
+                self.decode(self._next)
             self._read()
 
     def close(self) -> None:
         """Closing again changes nothing."""
         if self._file is not None:
             self._file.close()
-        self._file = self._next = self._decoder = None
+        self._file = self._next = None
+        self.forget()
 
     def _open(self) -> None:
         self._file = MjrFile(self.index.path)
         self._frames = self._read_frames(self._file)
-        self._decoder = _decoder()
         self._read()
 
     def _read_frames(self, file: MjrFile) -> Iterator[vp8.Frame]:
@@ -94,16 +119,6 @@ class VideoSource:
         self._next = next(self._frames, None)
         if self._next is None:
             self.close()
-
-    def _decode(self, frame: vp8.Frame) -> None:
-        assert self._decoder is not None
-        try:
-            decoded = self._decoder.decode(av.Packet(frame.data))
-        except av.FFmpegError:
-            return  # damaged on the way; the picture before stays
-        if decoded:
-            self.frame, self.rotation, self._frame_ms = decoded[-1], frame.rotation, frame.at_ms
-            self.version += 1
 
 
 def _decoder() -> VideoCodecContext:

@@ -25,6 +25,7 @@ from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
 from parley.base.errors import ParleyError, Unavailable
 from parley.compositor import plan as c
+from parley.outgoing.pictures import fetch_picture
 from parley.outgoing.ports import Http
 from parley.recordings import planning, store
 from parley.recordings.model import (
@@ -55,7 +56,6 @@ ELSEWHERE = timedelta(seconds=5)
 PROGRESS_EVERY_S = 2.0
 ERRORS_SHOWN = 4_000
 """Characters of what a failed compositor said."""
-PICTURE_BYTES, PICTURE_S = 5 << 20, 10.0
 CHUNK = 1 << 20
 Deliver = Callable[[Mapping[str, Any], Path, str], Awaitable[None]]
 """Brings a file into a customer's storage (settings, file, name) and returns when it is verified there."""
@@ -189,15 +189,7 @@ class Finisher:
         found: dict[str, Path] = {}
         for number, url in enumerate(sorted(url for url in urls if url)):
             path = folder / f"picture-{number}"
-            try:
-                answer = await self._http.request(
-                    "GET", url, timeout_s=PICTURE_S, max_body_bytes=PICTURE_BYTES
-                )
-            except ParleyError as refused:
-                log.info("picture_not_had", recording=noted.recording.id, reason=refused.message)
-                continue
-            if answer.status == 200 and answer.is_complete:
-                await asyncio.to_thread(path.write_bytes, answer.body)
+            if await fetch_picture(self._http, url, path):
                 found[url] = path
         return found
 

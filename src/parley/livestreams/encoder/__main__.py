@@ -18,10 +18,10 @@ import msgspec
 
 from parley.compositor.audio import RATE
 from parley.compositor.painter import Painter
-from parley.compositor.plan import Output as PlannedOutput
-from parley.compositor.plan import Person, Plan
+from parley.compositor.plan import Person
 from parley.livestreams.encoder import orders as o
 from parley.livestreams.encoder.output import Output
+from parley.livestreams.encoder.pictures import Pictures
 from parley.livestreams.encoder.receiving import Receiver
 from parley.livestreams.encoder.sources import DELAY_MS
 from parley.livestreams.encoder.stage import LiveStage
@@ -80,12 +80,9 @@ class _Show:
         self._output = Output(begin.folder, begin.canvas, begin.bitrate)
         if begin.push_to is not None:
             self._output.push_to(begin.push_to, begin.tc_url, lambda error: _say(o.Push(error)))
-        self._planned = PlannedOutput(path=begin.folder / "live", container="hls", video="h264")
-        self._painter = self._new_painter(o.Scene(()))
-
-    def _new_painter(self, scene: o.Scene) -> Painter:
-        people = [Person(peer_id=face.peer_id, name=face.name, present=()) for face in scene.faces]
-        return Painter(Plan(canvas=self._canvas, spans=[(0, 1)], people=people, outputs=[self._planned]))
+        self._painter = Painter(begin.canvas)
+        self._pictures = Pictures()
+        self._scene = o.Scene(())
 
     def run(self) -> None:
         """Show it."""
@@ -120,10 +117,17 @@ class _Show:
     def _take(self) -> None:
         scene = self._orders.newest()
         if scene is not None:
+            self._scene = scene
             self._stage.set(scene)
-            self._painter = self._new_painter(scene)
+        if scene is not None or self._pictures.are_new.is_set():
+            self._pictures.are_new.clear()
+            self._painter.know([self._person(face) for face in self._scene.faces])
         for arrived_ms, packet in self._receiver.take():
             self._stage.push(arrived_ms, packet)
+
+    def _person(self, face: o.Face) -> Person:
+        picture = self._pictures.small(face.picture)
+        return Person(peer_id=face.peer_id, name=face.name, picture=picture, present=())
 
 
 def main() -> int:

@@ -30,6 +30,8 @@ class Feed(msgspec.Struct, frozen=True):
     ssrc: int
     """And the next two, for larger layers of the same picture (`media.ports.SendTransport.forward`)."""
     source: Source
+    orientation: int | None = None
+    """Number of the header extension with the video's orientation (3GPP TS 26.114, 7.4.5), if any."""
 
 
 class Face(msgspec.Struct, frozen=True):
@@ -38,6 +40,8 @@ class Face(msgspec.Struct, frozen=True):
     peer_id: str
     name: str
     feeds: Sequence[Feed]
+    picture: Path | None = None
+    """An image for the avatar, as it was fetched: of any size, or none at all."""
 
 
 class Scene(msgspec.Struct, frozen=True, tag="scene"):

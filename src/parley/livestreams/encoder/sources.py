@@ -13,17 +13,14 @@ from collections.abc import Iterator
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 
 from parley.compositor import vp8
 from parley.compositor.audio import RATE, Samples
 from parley.compositor.rtp import Packet, Timed
 from parley.compositor.timing import Counter
+from parley.compositor.video import FREEZE_MS, Decoded
 
 DELAY_MS = 300.0
-FREEZE_MS = 2_000.0
-"""A camera's picture that is older says less than a name."""
 HEARD_MS = 1_000.0
 """A microphone counts as on for so long after its last packet."""
 _WINDOW_S = 4
@@ -97,40 +94,31 @@ class Jitter:
             self._next = number + 1
 
 
-class LiveVideo:
-    """The picture of one camera or screen (`compositor.stage.Video`)."""
+class LiveVideo(Decoded):
+    """The picture of one camera or screen."""
 
-    def __init__(self, *, holds: bool, is_first: bool = True) -> None:
+    def __init__(self, *, holds: bool, is_first: bool = True, orientation: int | None = None) -> None:
         """Prepare.
 
         Args:
             holds: the last picture stays, however old; nothing may move on a shared screen for minutes.
             is_first: the layer that is always sent.
+            orientation: see `orders.Feed`.
         """
-        self._is_first = is_first
-        self.frame: VideoFrame | None = None
-        self.rotation = 0
-        self.version = 0
+        super().__init__()
         self.jitter = Jitter(vp8.CLOCK_RATE)
-        self._holds = holds
-        self._frames = vp8.Depacketizer()
-        self._decoder = _vp8()
-        self._frame_ms = float("-inf")
+        self._is_first, self._holds = is_first, holds
+        self._frames = vp8.Depacketizer(orientation)
         self._now_ms = float("-inf")
         self._asked_ms = float("-inf")
         self._is_stuck = True
-
-    @property
-    def frame_ms(self) -> float:
-        """When the picture was captured."""
-        return self._frame_ms
 
     @property
     def is_shown(self) -> bool:
         """Whether there is a picture that is fresh enough."""
         if self.frame is None:
             return False
-        return self._holds or self._now_ms - self._frame_ms <= FREEZE_MS
+        return self._holds or self._now_ms - self.frame_ms <= FREEZE_MS
 
     def advance(self, now_ms: float) -> None:
         """Go on to that instant; never backwards."""
@@ -138,8 +126,7 @@ class LiveVideo:
         for timed in self.jitter.due(now_ms):
             self._is_stuck = self._is_stuck or timed.after_loss
             for frame in self._frames.push(timed):
-                self._is_stuck = False
-                self._decode(frame)
+                self._is_stuck = not self.decode(frame)
 
     def needs_key_frame(self, now_ms: float) -> bool:
         """Whether nothing comes of what arrives; says so once a second."""
@@ -150,16 +137,6 @@ class LiveVideo:
             self._asked_ms = now_ms
             return True
         return False
-
-    def _decode(self, frame: vp8.Frame) -> None:
-        try:
-            decoded = self._decoder.decode(av.Packet(frame.data))
-        except av.FFmpegError:
-            self._is_stuck = True
-            return  # damaged on the way; the picture before stays
-        if decoded:
-            self.frame, self.rotation, self._frame_ms = decoded[-1], frame.rotation, frame.at_ms
-            self.version += 1
 
 
 class LiveAudio:
@@ -212,13 +189,6 @@ class LiveAudio:
                 self._chunks.append((target, samples))
                 self._end = target + len(samples)
             target = self._end
-
-
-def _vp8() -> VideoCodecContext:
-    decoder = av.CodecContext.create("vp8", "r")
-    assert isinstance(decoder, VideoCodecContext)
-    decoder.thread_count = 1
-    return decoder
 
 
 def _opus() -> AudioCodecContext:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from parley.compositor import layout
 from parley.compositor.audio import RATE, Samples
 from parley.compositor.plan import Canvas
 from parley.compositor.rtp import Packet
+from parley.compositor.seating import Screen, Tile, seat
 from parley.compositor.speaking import SpeakerFinder, level_db
-from parley.compositor.stage import Tile
-from parley.livestreams.encoder.orders import Face, Feed, Scene
+from parley.livestreams.encoder.orders import Feed, Scene
 from parley.livestreams.encoder.sources import LiveAudio, LiveVideo
-
-_MOST_SCREENS = 2
-
 
 _LAYERS = 3
 _AS_FRESH_MS = 500.0
@@ -36,7 +31,7 @@ class LiveStage:
     """Follows the scenes it is told."""
 
     def __init__(self, canvas: Canvas) -> None:
-        self._width, self._height = layout.even(canvas.width), layout.even(canvas.height)
+        self._canvas = canvas
         self._scene = Scene(())
         self._players: dict[int, _Player] = {}
         """By SSRC."""
@@ -82,36 +77,20 @@ class LiveStage:
         return np.clip(total, -32768, 32767).astype(np.int16)
 
     def tiles(self, now_ms: float) -> list[Tile]:
-        """What is to be seen at that instant; arranged as in a recording (`compositor.stage`)."""
+        """What is to be seen at that instant; arranged as in a recording."""
         for player in self._players.values():
             if isinstance(player.media, LiveVideo):
                 player.media.advance(now_ms)
-        faces = list(self._scene.faces)
         screens = [
-            (face, video)
-            for face in faces
+            Screen(face.peer_id, face.name, video)
+            for face in self._scene.faces
             for video in self._videos(face.peer_id, "screen")
             if video.is_shown
-        ][-_MOST_SCREENS:]
-        pinned = next((face for face in faces if face.peer_id == self._scene.pinned), None)
-        if screens:
-            faces.sort(key=lambda face: face is not pinned)
-        elif pinned is not None:
-            faces.remove(pinned)
-        found = layout.arrange(
-            self._width,
-            self._height,
-            large=len(screens) or int(pinned is not None),
-            people=len(faces),
-        )
-        tiles = [
-            Tile(rect, face.peer_id, _title(face), True, False, False, video)
-            for rect, (face, video) in zip(found.large, screens, strict=False)
         ]
-        if not screens and pinned is not None:
-            tiles.append(self._tile(found.large[0], pinned, now_ms))
-        chosen = self._chosen(faces, len(found.tiles))
-        return tiles + [self._tile(r, face, now_ms) for r, face in zip(found.tiles, chosen, strict=True)]
+        sent = _Sent(self, now_ms)
+        return seat(
+            self._canvas, self._scene.faces, screens, sent, pinned=self._scene.pinned, speaker=self._speaker
+        )
 
     def _videos(self, peer_id: str, source: str) -> list[LiveVideo]:
         """Of each stream the best layer."""
@@ -124,38 +103,39 @@ class LiveStage:
                     best[player.ssrc] = video
         return list(best.values())
 
-    def _camera(self, peer_id: str) -> LiveVideo | None:
+    def camera(self, peer_id: str) -> LiveVideo | None:
+        """The picture of whoever it is, of the camera switched on last."""
         return next((video for video in reversed(self._videos(peer_id, "camera")) if video.is_shown), None)
 
-    def _chosen(self, faces: Sequence[Face], room: int) -> Sequence[Face]:
-        """Who has a place: all, or first those with a camera; the speaker always."""
-        if len(faces) <= room:
-            return faces
-        chosen = sorted(faces, key=lambda face: self._camera(face.peer_id) is None)[:room]
-        speaker = next((face for face in faces if face.peer_id == self._speaker.active), None)
-        if chosen and speaker is not None and speaker not in chosen:
-            chosen[-1] = speaker
-        return [face for face in faces if face in chosen]
-
-    def _tile(self, rect: layout.Rect, face: Face, now_ms: float) -> Tile:
-        microphones = [
-            player.media
+    def is_heard(self, peer_id: str, now_ms: float) -> bool:
+        """Whether a microphone is on."""
+        return any(
+            player.media.is_on(now_ms)
             for player in self._players.values()
-            if player.peer_id == face.peer_id and player.source == "microphone"
-        ]
-        is_heard = any(isinstance(each, LiveAudio) and each.is_on(now_ms) for each in microphones)
-        is_talking = face.peer_id == self._speaker.talking
-        return Tile(
-            rect, face.peer_id, face.name, False, not is_heard, is_talking, self._camera(face.peer_id)
+            if player.peer_id == peer_id
+            and player.source == "microphone"
+            and isinstance(player.media, LiveAudio)
         )
 
 
-def _title(face: Face) -> str:
-    return f"{face.name} (screen)" if face.name else "Screen"
+class _Sent(NamedTuple):
+    """What people send at an instant (`seating.Sending`)."""
+
+    stage: LiveStage
+    now_ms: float
+
+    def has_camera(self, peer_id: str) -> bool:
+        return self.camera(peer_id) is not None
+
+    def camera(self, peer_id: str) -> LiveVideo | None:
+        return self.stage.camera(peer_id)
+
+    def is_heard(self, peer_id: str) -> bool:
+        return self.stage.is_heard(peer_id, self.now_ms)
 
 
 def _new_player(peer_id: str, feed: Feed, layer: int) -> _Player:
     media: LiveAudio | LiveVideo = LiveAudio()
     if feed.source in ("camera", "screen"):
-        media = LiveVideo(holds=feed.source == "screen", is_first=layer == 0)
+        media = LiveVideo(holds=feed.source == "screen", is_first=layer == 0, orientation=feed.orientation)
     return _Player(peer_id, feed.source, media, feed.ssrc)
