@@ -68,6 +68,22 @@ async def test_a_file_of_several_parts_comes_back_whole(files):
     assert await _read(files, "big") == b"".join(parts)
 
 
+async def test_parts_of_a_file_are_read(files):
+    await files.put("a", _chunks(bytes(range(100))))
+    blob = await files.get("a")
+    for first, count in ((0, 1), (10, 20), (99, 1), (0, 100)):
+        part = b"".join([chunk async for chunk in blob.read(first, count)])
+        assert part == bytes(range(first, first + count))
+
+
+async def test_a_file_that_is_stored_again_has_another_mark(files):
+    await files.put("a", _chunks(b"first"))
+    before = await files.get("a")
+    await files.put("a", _chunks(b"second"))
+    assert before.etag
+    assert (await files.get("a")).etag not in (None, before.etag)
+
+
 async def test_storing_again_replaces(files):
     await files.put("a", _chunks(b"first, longer"))
     await files.put("a", _chunks(b"second"))

@@ -7,9 +7,8 @@ a user.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,43 @@ class BlobsUnavailable(Unavailable):
     code = "blobs_unavailable"
 
 
-@dataclass(frozen=True, slots=True)
 class Blob:
-    """An opened file."""
+    """A file that is there; nothing is read before somebody asks."""
 
-    size_bytes: int
-    chunks: AsyncIterator[bytes]
+    def __init__(self, store: Any, key: str, meta: Mapping[str, Any]) -> None:
+        self._store = store
+        self._key = key
+        self.size_bytes = int(meta["size"])
+        self.modified_at: datetime = meta["last_modified"]
+        """When it was stored, in UTC."""
+        self.etag: str | None = meta.get("e_tag")
+        """With its quotes; another one when the file is stored again."""
+
+    @property
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The whole content."""
+        return self.read()
+
+    async def read(self, first: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
+        """So many bytes from there, both within the file; by default all.
+
+        Raises:
+            BlobsUnavailable: they cannot be read, or not to their end.
+        """
+        options: Any = None if count is None else {"range": (first, first + count)}
+        with _translated("The file could not be read."):
+            found = await obstore.get_async(self._store, self._key, options=options)
+        stream = aiter(found.stream())
+        while True:
+            with _translated("The file could not be read to its end."):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
+            yield bytes(chunk)
 
 
 class Blobs:
-    """Stores and reads whole files."""
+    """Stores whole files, and reads them or parts of them."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -102,7 +128,7 @@ class Blobs:
         return size
 
     async def get(self, key: str) -> Blob:
-        """Open a file.
+        """Find a file.
 
         Raises:
             NotFound: no such file.
@@ -110,20 +136,10 @@ class Blobs:
         _check(key)
         try:
             with _translated("The file could not be read.", missing=FileNotFoundError):
-                found = await obstore.get_async(self._store, key)
+                meta = await obstore.head_async(self._store, key)
         except FileNotFoundError as missing:
             raise NotFound("No such file.") from missing
-
-        async def chunks() -> AsyncIterator[bytes]:
-            stream = aiter(found.stream())
-            while True:
-                with _translated("The file could not be read to its end."):
-                    chunk = await anext(stream, None)
-                if chunk is None:
-                    return
-                yield bytes(chunk)
-
-        return Blob(int(found.meta["size"]), chunks())
+        return Blob(self._store, key, meta)
 
     async def delete(self, key: str) -> None:
         """Remove a file; fine when it is gone already."""

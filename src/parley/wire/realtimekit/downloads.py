@@ -12,14 +12,26 @@ from urllib.parse import parse_qsl, quote
 from parley.base.errors import Invalid, NotFound, ParleyError
 from parley.recordings.service import FILES, Recordings
 from parley.wire.asgi import Answer, ClientGone, Header, Receive, Send
+from parley.wire.parts import send_file
 from parley.wire.realtimekit.errors import refuse, refuse_status
 
 PREFIX = f"{FILES}/"
 _ANYBODY: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"accept-ranges, content-disposition, content-length, content-range, etag",
+    ),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
+)
+
+
+_PREFLIGHT: tuple[Header, ...] = (
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"range, if-range"),
+    (b"allow", b"GET, HEAD, OPTIONS"),
 )
 
 
@@ -32,8 +44,10 @@ class Downloads:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         try:
-            if scope["method"] not in ("GET", "HEAD"):
-                await _send(send, refuse_status(405, [(b"allow", b"GET, HEAD")]))
+            if scope["method"] == "OPTIONS":
+                await _send(send, Answer(204, b"", _PREFLIGHT))
+            elif scope["method"] not in ("GET", "HEAD"):
+                await _send(send, refuse_status(405, [(b"allow", b"GET, HEAD, OPTIONS")]))
             else:
                 await self._give(scope, send)
         except ClientGone:
@@ -53,24 +67,16 @@ class Downloads:
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         headers: list[Header] = [
             (b"content-type", kind.encode()),
-            (b"content-length", b"%d" % blob.size_bytes),
             (b"content-disposition", f"attachment; filename*=UTF-8''{quote(file.name, safe='')}".encode()),
             (b"cache-control", b"private, max-age=86400"),
             *_ANYBODY,
         ]
-        start: dict[str, Any] | None = {"type": "http.response.start", "status": 200, "headers": headers}
-        if scope["method"] == "GET":
-            async for chunk in blob.chunks:
-                if start is not None:  # not before there is content: what cannot be read is told
-                    await send(start)
-                    start = None
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if start is not None:
-            await send(start)
-        await send({"type": "http.response.body", "body": b""})
+        await send_file(scope, send, blob, headers)
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    headers = [*answer.headers, *_ANYBODY, (b"content-length", b"%d" % len(answer.body))]
+    headers = [*answer.headers, *_ANYBODY]
+    if answer.status != 204:  # which has none (RFC 9110 section 8.6)
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

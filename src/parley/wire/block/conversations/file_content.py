@@ -18,6 +18,7 @@ from parley.conversations.files.service import FOLDER, MessageFiles
 from parley.wire.asgi import Answer, ClientGone, Header, Receive, Send
 from parley.wire.block.endpoint import refuse
 from parley.wire.block.errors import MethodNotAllowed
+from parley.wire.parts import send_file
 
 log = structlog.get_logger(__name__)
 PREFIX = f"{FOLDER}/"
@@ -68,7 +69,7 @@ class FileContent:
             return await self._take(parts[0], scope, receive, send)
         if method in ("GET", "HEAD"):
             self._files.check("GET", parts[0], query)
-            return await self._give(parts[0], method, send)
+            return await self._give(parts[0], scope, send)
         raise MethodNotAllowed("A file's content is got or put.")
 
     async def _take(self, file_id: str, scope: Any, receive: Receive, send: Send) -> None:
@@ -80,29 +81,18 @@ class FileContent:
         await self._files.receive(file_id, kind, chunks(receive))
         await _send(send, Answer(200, b"{}", ((b"content-type", b"application/json"),)))
 
-    async def _give(self, file_id: str, method: str, send: Send) -> None:
+    async def _give(self, file_id: str, scope: Any, send: Send) -> None:
         found, blob = await self._files.open(file_id)
         shown = "inline" if found.is_inline else "attachment"
         headers: Sequence[Header] = (
             (b"content-type", found.served_type.encode()),
-            (b"content-length", b"%d" % blob.size_bytes),
             (b"content-disposition", f"{shown}; filename*=UTF-8''{quote(found.name, safe='')}".encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"default-src 'none'; sandbox"),
             (b"cache-control", b"private, max-age=86400"),
             *_ANYBODY,
         )
-        start = {"type": "http.response.start", "status": 200, "headers": headers}
-        if method == "GET":
-            async for chunk in blob.chunks:
-                # Not before there is content: what cannot be read is an error that is told.
-                if start:
-                    await send(start)
-                    start = {}
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if start:
-            await send(start)
-        await send({"type": "http.response.body", "body": b""})
+        await send_file(scope, send, blob, headers)
 
 
 async def chunks(receive: Receive) -> AsyncIterator[bytes]:

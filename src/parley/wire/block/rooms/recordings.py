@@ -20,6 +20,7 @@ from parley.wire.block.fields import iso
 from parley.wire.block.multipart import Form, is_form
 from parley.wire.block.replies import Reply, Resource, many
 from parley.wire.block.rooms.rooms import ROOMS, TokenQuery, is_host, seen_room
+from parley.wire.parts import send_file
 
 routes = Routes("WebRTC rooms")
 PREFIX = f"{FOLDER}/"
@@ -111,15 +112,10 @@ class RecordingContent:
         shown = "attachment" if found.content_type == "application/octet-stream" else "inline"
         headers: list[Header] = [
             (b"content-type", found.content_type.encode()),
-            (b"content-length", b"%d" % blob.size_bytes),
             (b"content-disposition", f"{shown}; filename={found.id}".encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"default-src 'none'; sandbox"),
             (b"cache-control", b"private, max-age=86400"),
             *_ANYBODY,
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if scope["method"] == "GET":
-            async for chunk in blob.chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        await send_file(scope, send, blob, headers)

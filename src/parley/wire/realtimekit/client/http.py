@@ -40,6 +40,7 @@ from parley.meetings.live.admission import (
     require_open,
 )
 from parley.recordings.service import Recordings
+from parley.wire.parts import part_of
 from parley.wire.realtimekit.client.auth import ParticipantAuth
 
 log = structlog.get_logger(__name__)
@@ -171,11 +172,13 @@ def client_router(context: ClientHttpContext) -> Router:
         context.files.check("GET", file_id, request.query_params)
         found, blob = await context.files.open(FileId(file_id))
         shown = "inline" if found.content_type in INLINE_TYPES else "attachment"
+        part = part_of(blob, request.headers)
         return Stream(
-            blob.chunks,
+            part.chunks or iter(()),
+            status_code=part.status,
             media_type=found.content_type or "application/octet-stream",
             headers={
-                "content-length": str(blob.size_bytes),
+                **{name.decode(): value.decode("latin-1") for name, value in part.headers},
                 "content-disposition": f"{shown}; filename*=UTF-8''{quote(found.name)}",
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
