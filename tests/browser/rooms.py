@@ -62,9 +62,11 @@ class RoomCustomer:
         keys = json.loads(made.stdout)
         return cls(server.url, keys["publishable_key"], keys["secret_key"])
 
-    async def create_room(self, topology: str, **settings: Any) -> str:
+    async def create_room(self, topology: str, *, recording_enabled: bool = False, **settings: Any) -> str:
         """A room's id."""
-        made = await self.make_room(name="Room", settings={"topology": topology, **settings})
+        made = await self.make_room(
+            name="Room", recording_enabled=recording_enabled, settings={"topology": topology, **settings}
+        )
         return str(made["id"])
 
     async def make_room(self, **attributes: Any) -> dict[str, Any]:
@@ -79,6 +81,11 @@ class RoomCustomer:
     async def end_room(self, room_id: str) -> None:
         """End it for everybody."""
         await self._ask("DELETE", f"/{room_id}")
+
+    async def recordings(self, room_id: str) -> list[dict[str, Any]]:
+        """What there is of a room, as attributes."""
+        found = (await self._ask("GET", f"/{room_id}/recordings"))["data"]
+        return [each["attributes"] for each in found]
 
     async def _ask(self, method: str, path: str, **more: Any) -> Any:
         async with httpx.AsyncClient(base_url=self.url, headers={"X-Api-Key": self.secret}) as http:

@@ -6,17 +6,23 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from tests.browser.conftest import Stage
 from tests.browser.rooms import RoomCustomer, RoomPage, room_site
+from tests.browser.test_recording import COLOURS, FAKE, TONES, WAIT_S, YELLOW, Film
 from tests.hostile.descriptions import NEGOTIABLE, REFUSED
+from tests.media.browser import until
 
 Enter = Callable[..., Awaitable[list[RoomPage]]]
 TOPOLOGIES = ("sfu", "mesh")
+TOGETHER_S = 2.5
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -37,12 +43,14 @@ async def enter(shared_stage: Stage, site: str, customer: RoomCustomer) -> Async
     """Has people enter a room, one after the other; their pages are closed after the test."""
     opened: list[RoomPage] = []
 
-    async def enter_room(room_id: str, *names: str, **media: bool) -> list[RoomPage]:
+    async def enter_room(room_id: str, *names: str, looks: bool = False, **media: bool) -> list[RoomPage]:
         pages = await asyncio.gather(
             *(RoomPage.open(shared_stage.browser, site, customer, name) for name in names)
         )
         opened.extend(pages)
         for page in pages:
+            if looks:
+                await page.page.evaluate(FAKE, [COLOURS[page.name], TONES[page.name], YELLOW])
             await page.join(room_id, **media)
         return list(pages)
 
@@ -54,12 +62,48 @@ async def everybody_gets_everybody(pages: list[RoomPage]) -> None:
     await asyncio.gather(*(page.gets(*(other for other in pages if other is not page)) for page in pages))
 
 
-@pytest.mark.parametrize("topology", TOPOLOGIES)
-async def test_three_get_each_others_sound_and_picture(customer: RoomCustomer, enter: Enter, topology: str):
-    room_id = await customer.create_room(topology)
-    pages = await enter(room_id, "alice", "bob", "carol")
+async def test_three_get_each_others_sound_and_picture_directly(customer: RoomCustomer, enter: Enter):
+    pages = await enter(await customer.create_room("mesh"), "alice", "bob", "carol")
     await everybody_gets_everybody(pages)
     assert [page.complaints for page in pages] == [[], [], []]
+
+
+async def test_three_get_each_others_sound_and_picture_through_the_server_which_records_them(
+    customer: RoomCustomer, enter: Enter
+):
+    room_id = await customer.create_room("sfu", recording_enabled=True)
+    began_s = time.monotonic()
+    pages = await enter(room_id, *COLOURS, looks=True)
+    await everybody_gets_everybody(pages)
+    await asyncio.sleep(TOGETHER_S)
+    assert [page.complaints for page in pages] == [[], [], []]
+    await customer.end_room(room_id)
+    ended_s = time.monotonic() - began_s
+
+    film, told = await recorded(customer, room_id)
+    assert film.codecs == ["h264", "aac"]
+    assert TOGETHER_S < film.length_s < ended_s + 0.5
+    assert told["duration_seconds"] == pytest.approx(film.length_s, abs=1)
+    together_s = film.length_s - TOGETHER_S + 0.5  # from the end, for who was seen when is not known
+    for name, colour in COLOURS.items():
+        assert film.share(together_s, colour) > 0.1, name
+        assert film.moves(together_s, colour), name
+        assert film.hears(together_s, TONES[name]), name
+
+
+async def recorded(customer: RoomCustomer, room_id: str) -> tuple[Film, dict[str, Any]]:
+    """The film of a room that has ended, and what is told of it."""
+
+    async def reason() -> str:
+        return "" if await customer.recordings(room_id) else "there is no recording"
+
+    await until(reason, WAIT_S)
+    (told,) = await customer.recordings(room_id)
+    async with httpx.AsyncClient() as http:
+        content = (await http.get(told["url"])).content
+    assert len(content) == told["size_bytes"]
+    assert told["content_type"] == "video/mp4"
+    return await asyncio.to_thread(Film, content), told
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
