@@ -11,18 +11,14 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
 from parley.accounts.service import app_scope
-from parley.base.errors import ParleyError
 from parley.base.ids import AppId
-from parley.base.tasks import cancel_and_wait
+from parley.base.loops import Periodic
 from parley.livestreams import store
 from parley.livestreams.model import FLOWS_FOR
 from parley.livestreams.service import Livestreams
 from parley.store.core import Store
 
-log = structlog.get_logger(__name__)
 EVERY_S = 2.0
 KEPT_S = 60.0
 """Segments of a stream that has ended."""
@@ -44,25 +40,15 @@ class Sweeper:
         self._store = base
         self._streams = streams
         self._folder = folder
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Periodic(self.sweep, EVERY_S, "livestreams sweeper")
 
     async def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="livestreams sweeper")
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """End."""
-        await cancel_and_wait([self._task])
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except ParleyError as away:
-                log.warning("livestreams_not_swept", reason=away.message)
-            except Exception:
-                log.exception("livestreams_not_swept")
-            await asyncio.sleep(EVERY_S)
+        await self._rounds.stop()
 
     async def sweep(self) -> None:
         """Do what is due now."""

@@ -14,7 +14,6 @@ Real Time Block are recorded the same way, see `rooms.py`.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,10 +23,10 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from parley.accounts.scope import AppScope
-from parley.base.errors import Conflict, ParleyError
+from parley.base.errors import Conflict
 from parley.base.events import Event
 from parley.base.ids import MeetingId, PeerId, SessionId, new_uuid
-from parley.base.tasks import cancel_and_wait
+from parley.base.loops import OnChange
 from parley.media.ports import MediaError, SendTransport
 from parley.meetings.model import Session
 from parley.meetings.ports import Publisher, RunningMeeting, Stream
@@ -153,28 +152,17 @@ class Capture:
         self._senders: dict[str, SendTransport] = {}
         """Those that are captured, by id."""
         self._following: dict[RecordingId, _Following] = {}
-        self._is_wanted = False
-        self._task: asyncio.Task[None] | None = None
+        self._looks = OnChange(self._look, "capture", of=live.id, rested=self._rest)
 
     def wake(self) -> None:
-        """Look again soon; changes of one moment are one look."""
-        self._is_wanted = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow(), name="capture")
+        """Look again soon."""
+        self._looks.wake()
 
     async def stop(self) -> None:
         """Look no more."""
-        await cancel_and_wait([self._task])
+        await self._looks.stop()
 
-    async def _follow(self) -> None:
-        while self._is_wanted:
-            self._is_wanted = False
-            try:
-                await self._look()
-            except ParleyError as refused:
-                log.warning("capture_failed", of=self._live.id, reason=refused.message)
-            except Exception:
-                log.exception("capture_failed", of=self._live.id)
+    def _rest(self) -> None:
         if not self._following:
             self._on_end()
 

@@ -10,18 +10,14 @@ finished when nobody does.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import structlog
-
 from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
-from parley.base.errors import ParleyError
 from parley.base.ids import AppId, PeerId
-from parley.base.tasks import cancel_and_wait, wait_event
+from parley.base.loops import Periodic
 from parley.meetings.ports import Publisher
 from parley.recordings import store
 from parley.recordings.capture import AWAY, Capture, Due
@@ -29,7 +25,6 @@ from parley.recordings.model import SERVER, Recording, RecordingStatus, Stop, St
 from parley.recordings.service import OF_ROOMS, Recordings
 from parley.store.core import Store
 
-log = structlog.get_logger(__name__)
 BEAT_S = 5.0
 """Between signs of life of what is captured."""
 LEFT = StopReason(Stop.ALL_PEERS_LEFT)
@@ -128,16 +123,15 @@ class RoomCaptures:
         self._captures: dict[RecordedRoom, RoomCapture] = {}
         self._ended: set[tuple[AppId, str]] = set()
         """Rooms whose films have to be finished."""
-        self._is_due = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._beats = Periodic(self.beat, BEAT_S, "recordings of rooms")
 
     async def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="recordings of rooms")
+        await self._beats.start()
 
     async def stop(self) -> None:
         """End; what is captured goes on being so until the rooms' media is closed."""
-        await cancel_and_wait([self._task])
+        await self._beats.stop()
         for capture in list(self._captures.values()):
             await capture.stop()
         self._captures.clear()
@@ -158,18 +152,7 @@ class RoomCaptures:
     def ended(self, app_id: AppId, room_id: str) -> None:
         """A room has ended: its film is finished soon, whoever captured it. Returns at once."""
         self._ended.add((app_id, room_id))
-        self._is_due.set()
-
-    async def _run(self) -> None:
-        while True:
-            await wait_event(self._is_due, BEAT_S)
-            self._is_due.clear()
-            try:
-                await self.beat()
-            except ParleyError as away:
-                log.warning("room_recordings_wait", reason=away.message)
-            except Exception:
-                log.exception("room_recordings_failed")
+        self._beats.soon()
 
     async def beat(self) -> None:
         """Finish what has ended or is captured by nobody, and look at every room here again; `start` has it

@@ -9,18 +9,14 @@ import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
 from parley.accounts.service import app_scope
-from parley.base.errors import ParleyError
 from parley.base.ids import AppId
-from parley.base.tasks import cancel_and_wait
+from parley.base.loops import Periodic
 from parley.recordings import store
 from parley.recordings.model import SERVER, RecordingStatus, Stop, StopReason
 from parley.recordings.service import Recordings
 from parley.store.core import Store
 
-log = structlog.get_logger(__name__)
 EVERY_S = 2.0
 EMPTY_FOR = timedelta(seconds=60)
 """How long a recording waits in a meeting where nobody is (`realtimekit.md` 10.3)."""
@@ -40,25 +36,15 @@ class Sweeper:
         self._captures = captures
         self._cleared = float("-inf")
         """When forgotten captures were last looked for, monotonic."""
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Periodic(self.sweep, EVERY_S, "recordings sweeper")
 
     async def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="recordings sweeper")
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """End."""
-        await cancel_and_wait([self._task])
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except ParleyError as away:
-                log.warning("recordings_not_swept", reason=away.message)
-            except Exception:
-                log.exception("recordings_not_swept")
-            await asyncio.sleep(EVERY_S)
+        await self._rounds.stop()
 
     async def sweep(self) -> None:
         """Do what is due now."""

@@ -267,7 +267,7 @@ async def test_only_a_long_time_without_a_server_is_cut_out(api: Api, clock, awa
     recordings = recordings_of(api.scope.store)
     capture = MeetingCapture(live, recordings, lambda _: None)  # as a new server begins
     capture.wake()
-    await capture._task
+    await capture._looks._task
     moments = await rows.moments_of(api.scope, RecordingId(recording_id))
     pieces = {MomentKind.CAPTURE, MomentKind.HALT}
     assert [moment.kind.value for moment in moments if moment.kind in pieces] == kinds
