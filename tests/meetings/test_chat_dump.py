@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotFound, Unavailable
-from parley.base.ids import ParticipantId, PeerId, SessionId, new_uuid
+from parley.base.ids import FileId, ParticipantId, PeerId, SessionId, new_uuid
 from parley.base.signing import SignedLinks
 from parley.channels import service as channels
 from parley.channels.files import ChatFiles
@@ -209,6 +209,59 @@ async def test_a_second_run_announces_nothing_again(told: Told):
     (synced,) = told.synced
     assert (synced.session_id, synced.title, synced.ended_at) == (session.id, "Weekly", ended.ended_at)
     assert synced.download_url.startswith(f"http://parley.test/files/chat/{session.id}/chat.csv?")
+
+
+async def test_a_message_that_came_while_the_session_ended_is_in_the_file_after_another_run(told: Told):
+    session = await told.begin()
+    ended = await told.end(session)
+    await told.dump(ended)
+    for late in ("first", "second"):
+        await told.say(session, late)
+        await told.dump(ended)
+    assert [row["payload"] for row in await told.rows(ended)] == ["first", "second"]
+    assert len(told.synced) == 1
+
+
+async def sent(told: Told) -> FileId:
+    """A file that somebody sent."""
+    put, _ = await told.files.reserve(told.scope, told.meeting.id, ANN, "cat.png")
+    file_id = FileId(put.split("/")[3])
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    await told.files.receive(file_id, "image/png", content())
+    return file_id
+
+
+@pytest.mark.parametrize("said", [0, 1])
+async def test_files_go_with_the_chat_of_their_session(told: Told, clock, said: int):
+    session = await told.begin()
+    file_id = await sent(told)
+    for _ in range(said):
+        await told.say(session, "look")
+    clock.advance(30 * 86_400)
+    assert await told.files.sweep() == 0  # the session runs
+    ended = await told.end(session)
+    await told.dump(ended)
+    later = await sent(told)  # by others, in the session after this one
+    clock.advance(7 * 86_400 - 1)
+    await told.files.open(file_id)
+    clock.advance(2)
+    with pytest.raises(NotFound):
+        await told.files.open(file_id)
+    assert await told.files.sweep() == 1 + said
+    await told.files.open(later)
+
+
+async def test_files_of_chat_that_is_kept_for_good_are_kept(told: Told, clock):
+    session = await told.begin(persist=True)
+    file_id = await sent(told)
+    await told.say(session, "look")
+    await told.dump(await told.end(session))
+    clock.advance(400 * 86_400)
+    assert await told.files.sweep() == 0
+    await told.files.open(file_id)
 
 
 async def test_a_run_that_was_cut_off_before_it_noted_the_file_is_made_up_for(told: Told, monkeypatch):

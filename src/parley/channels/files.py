@@ -1,4 +1,8 @@
-"""Files sent in chat: a link to put one, a link to get it; the links are the credentials."""
+"""Files sent in chat: a link to put one, a link to get it; the links are the credentials.
+
+A file stays as long as the messages of its session (`meetings.history.chat` says when their time is over),
+because a message without its file is worth little.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,8 @@ from parley.store.core import Store
 FOLDER = "/files/chat"
 UPLOAD_TIME = timedelta(minutes=10)
 """How long a link to upload works."""
-DOWNLOAD_TIME = timedelta(days=7)
+LINK_TIME = timedelta(days=36_500)
+"""Of a link to get a file, which stands in a message: it works as long as there is the file."""
 NAME_LIMIT = 200
 INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 """Shown by browsers in the page; everything else is only ever downloaded."""
@@ -56,13 +61,13 @@ class ChatFiles:
             size_bytes=None,
             blob_key=f"chat/{scope.app_id}/{meeting_id}/{file_id}",
             created_at=now,
-            expires_at=now + DOWNLOAD_TIME,
+            expires_at=None,  # its session runs
         )
         async with scope.change() as change:
             await store.insert_file(change, place)
         path = f"{FOLDER}/{file_id}/{quote(name)}"
         put = self._links.query("PUT", f"{FOLDER}/{file_id}", now + UPLOAD_TIME)
-        get = self._links.query("GET", f"{FOLDER}/{file_id}", now + DOWNLOAD_TIME)
+        get = self._links.query("GET", f"{FOLDER}/{file_id}", now + LINK_TIME)
         return f"{path}?{put}", f"{path}?{get}"
 
     def check(self, method: str, file_id: str, query: Any) -> None:
@@ -108,7 +113,8 @@ class ChatFiles:
             NotFound: not there, not uploaded, or expired.
         """
         found = await self._find(file_id)
-        if found.size_bytes is None:
+        is_over = found.expires_at is not None and found.expires_at <= self._store.clock.now()
+        if found.size_bytes is None or is_over:
             raise NotFound("No such file.")
         return found, await self._store.blobs.get(found.blob_key)
 

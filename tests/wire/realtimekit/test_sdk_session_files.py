@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cloudflare
 import pytest
 
 from parley.base.ids import MeetingId, SessionId
+from parley.channels import service as channels
+from parley.channels.model import Message, MessageKind
 from parley.meetings import service as meetings
 from parley.meetings.history.chat.dump import DUMP_QUEUE
+from parley.meetings.model import EndReason
 from parley.recordings.model import SERVER, Start, StartReason
 from parley.recordings.settings import RecordingSettings
 from parley.store.jobs import Job
 from tests.store.databases import running
 from tests.waiting import until
-from tests.wire.realtimekit.serving import Api, dump, ended, recordings_of
+from tests.wire.realtimekit.serving import Api, dump, dumps_of, ended, recordings_of
 
 
 async def test_the_chat_of_an_ended_session_has_a_link(api: Api):
@@ -35,6 +40,33 @@ async def test_ending_a_session_asks_for_its_chat(api: Api):
     async with running(store):
         await until(lambda: "" if seen else "no job")
     assert seen == [{"session_id": session}]
+
+
+async def test_a_message_that_is_stored_after_the_file_was_written_has_it_written_again(
+    api: Api, monkeypatch
+):
+    meeting = await api.meeting()
+    ann = await api.join(meeting, await api.participant(meeting, "c-ann"), name="Ann")
+    live = await api.registry.open(api.scope, MeetingId(meeting))
+    assert live.session is not None
+    store, session, send = api.scope.store, live.session.id, channels.send
+    dumps, runs = dumps_of(store), []
+
+    async def handler(job: Job) -> None:
+        await dumps.dump(job)
+        runs.append(job.key)
+
+    async def late(*args: Any, **kwargs: Any) -> Message:
+        await live.end(EndReason.HOST_ENDED_MEETING)
+        await until(lambda: "" if runs else "the chat is not written")
+        return await send(*args, **kwargs)
+
+    store.jobs.handle(DUMP_QUEUE, handler)
+    monkeypatch.setattr(channels, "send", late)
+    async with running(store):
+        await live.chat.send_to_all(ann, MessageKind.TEXT, "wait")
+        await until(lambda: "" if len(runs) > 1 else "the chat is not written again")
+    await api.client.realtime_kit.sessions.get_session_chat(session, **api.here)
 
 
 async def test_sessions_that_run_or_had_no_chat_have_none(api: Api):

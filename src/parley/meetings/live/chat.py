@@ -63,6 +63,7 @@ class Chat:
     async def _send(
         self, peer: LivePeer, kind: MessageKind, payload: str, readers: Sequence[ParticipantId]
     ) -> Message:
+        session_id = self._session_id()
         message = await channels.send(
             self._live.scope,
             self._live.id,
@@ -71,9 +72,11 @@ class Chat:
             sender_name=peer.name,
             kind=kind,
             payload=payload,
-            session_id=self._session_id(),
+            session_id=session_id,
             recipient_ids=readers,
         )
+        if session_id is not None:
+            await self._live.record.chatted(session_id)
         self._tell(message, MessageSent(message))
         return message
 

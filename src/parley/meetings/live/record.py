@@ -41,6 +41,8 @@ class SessionRecord:
         """The running one."""
         self.lost: dict[PeerId, Peer] = {}
         """Peers of before a restart that may still come back; they count as present."""
+        self._ending: SessionId | None = None
+        """The session that ends, or ended last."""
 
     def count(self, present: Iterable[LivePeer]) -> int:
         """How many peers there are; hidden service peers do not count."""
@@ -170,6 +172,7 @@ class SessionRecord:
             return None
         now = self._scope.now()
         rows = [self._row(peer, session) for peer in present if peer.is_recorded] + list(self.lost.values())
+        self._ending = session.id
         async with self._scope.change() as change:
             connected = await self._close_rows(change, session, rows, now, LeaveReason.ENDED)
             await self._counted(change, session, 0, connected)
@@ -179,6 +182,12 @@ class SessionRecord:
         self.session = None
         self.lost.clear()
         return session
+
+    async def chatted(self, session_id: SessionId) -> None:
+        """A message of a session is stored: if the session has just ended, its chat is written once more."""
+        if self._ending == session_id:
+            async with self._scope.change() as change:
+                await change.enqueue(DUMP_QUEUE, session_id, {"session_id": session_id})
 
     async def _close_rows(
         self, change: Change, session: Session, rows: Sequence[Peer], at: datetime, reason: LeaveReason

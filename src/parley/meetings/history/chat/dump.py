@@ -2,8 +2,8 @@
 
 The job is enqueued in the transaction that ends the session. It writes the file, then notes and announces it
 in one transaction; a run that was interrupted, or runs a second time, writes the same file and announces
-nothing again. The file is a row of the chat's files under the session's id, so links and
-expiry are theirs.
+nothing again. A message that was stored while the session ended has the job run once more, and is in the
+file then. The file is a row of the chat's files under the session's id, so links and expiry are theirs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from parley.base.errors import NotFound
 from parley.base.ids import FileId, MeetingId, ParticipantId, SessionId
 from parley.base.signing import SignedLinks
 from parley.base.times import iso_ms
-from parley.channels.files import DOWNLOAD_TIME, FOLDER
+from parley.channels.files import FOLDER
 from parley.channels.model import ChatFile, Message, MessageKind
 from parley.meetings.events import ChatSynced
 from parley.meetings.history.chat import store
@@ -34,7 +34,11 @@ DUMP_QUEUE = "sessions.chat"
 """Jobs that write the file of an ended session; their key is its id."""
 EXPIRY_QUEUE = "sessions.chat_expiry"
 """Jobs that remove the messages of a session whose time is over; likewise."""
+DOWNLOAD_TIME = timedelta(days=7)
+"""Of a link to the file; asking again makes a new one (`realtimekit.md` 8.5)."""
 PAGE = 1_000
+LATEST_FILE = timedelta(seconds=10)
+"""After the end of a session, files that were on their way are still its files."""
 NAME = "chat.csv"
 COLUMNS = (
     "id",
@@ -113,12 +117,14 @@ class ChatDumps:
         session = await store.session(scope, SessionId(job.body["session_id"]))
         if session is None or session.ended_at is None:
             return
+        expires = None if session.settings.persist_chat else session.ended_at + self._keep
+        if expires is not None:
+            await store.expire_files(scope, session, session.ended_at + LATEST_FILE, expires)
         first = await store.messages(scope, session, None, PAGE)
         if not first:
             return
         key = f"sessions/{scope.app_id}/{session.id}/{NAME}"
         size = await self._store.blobs.put(key, self._lines(scope, session, first))
-        expires = None if session.settings.persist_chat else session.ended_at + self._keep
         kept = ChatFile(
             id=FileId(session.id),
             app_id=scope.app_id,
@@ -133,6 +139,7 @@ class ChatDumps:
         )
         async with scope.change() as change:
             if not await store.keep_file(change, kept):
+                await store.resize_file(change, kept.id, size)
                 return
             url, until = self._link(session.id, change.now(), expires)
             change.announce(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, delete, or_, select
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from parley.accounts.scope import AppScope, Change
-from parley.base.ids import MeetingId, SessionId
+from parley.base.ids import FileId, MeetingId, SessionId
 from parley.base.times import to_ms
 from parley.channels.model import ChatFile, Message
 from parley.meetings.model import Session, SessionStatus
@@ -48,6 +48,22 @@ _FORGET_MESSAGES = Query(
     )
 )
 _KEEP = Query(upsert(t.files, ["id"]))
+_RESIZE = Query(
+    update(t.files)
+    .where(t.files.c.app_id == bindparam("app_id"), t.files.c.id == bindparam("file"))
+    .values(size_bytes=bindparam("size"))
+)
+_EXPIRE_FILES = Query(
+    update(t.files)
+    .where(
+        t.files.c.app_id == bindparam("app_id"),
+        t.files.c.meeting_id == bindparam("meeting"),
+        t.files.c.expires_at.is_(None),
+        t.files.c.created_at >= bindparam("since"),
+        t.files.c.created_at <= bindparam("until"),
+    )
+    .values(expires_at=bindparam("end"))
+)
 _FILE = Query(
     select(*_files.columns).where(t.files.c.app_id == bindparam("app_id"), t.files.c.id == bindparam("id"))
 )
@@ -87,6 +103,22 @@ async def forget_messages(scope: AppScope, meeting_id: MeetingId, of: SessionId,
 async def keep_file(change: Change, file: ChatFile) -> bool:
     """Note a file; False when it is known already."""
     return bool(await change.run(_KEEP, **_files.write(file)))
+
+
+async def resize_file(change: Change, file_id: FileId, size_bytes: int) -> None:
+    """Note that a file was written once more."""
+    await change.run(_RESIZE, file=file_id, size=size_bytes)
+
+
+async def expire_files(scope: AppScope, of: Session, until: datetime, end: datetime) -> None:
+    """Have the files that were sent in a session, until then, go with its messages."""
+    await scope.run(
+        _EXPIRE_FILES,
+        meeting=of.meeting_id,
+        since=to_ms(of.started_at),
+        until=to_ms(until),
+        end=to_ms(end),
+    )
 
 
 async def file(scope: AppScope, file_id: str) -> ChatFile | None:
