@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from parley.compositor.rtp import ORIENTATION, parse
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
 from parley.media.ports import MediaError
 from tests.media.browser import until
 
+CONGESTION = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+"""Chromium sends it in every packet."""
 pytestmark = [pytest.mark.media, pytest.mark.asyncio(loop_scope="module")]
 
 
@@ -79,6 +83,25 @@ async def test_captures_end_and_begin_again_under_another_name(join, folder):
     await grows(folder / publisher.sender.capture_file(camera.mid))
 
     assert size(first) == written
+
+
+async def test_what_is_forwarded_has_its_header_extensions(join):
+    publisher, _ = await join()
+    camera = await publisher.publish("video")
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as encoder:
+        encoder.bind(("127.0.0.1", 0))
+        encoder.setblocking(False)
+        await publisher.sender.forward(camera.mid, encoder.getsockname()[1], 77)
+        async with asyncio.timeout(30):
+            packet = parse(await loop.sock_recv(encoder, 2048))
+    assert packet is not None
+    assert packet.ssrc == 77
+    number = publisher.sender.header_extension(camera.mid, CONGESTION)
+    assert number is not None
+    assert len(packet.extension(number) or b"") == 2
+    assert publisher.sender.header_extension(camera.mid, ORIENTATION) is not None
+    assert publisher.sender.header_extension(camera.mid, "urn:nobody:has-it") is None
 
 
 async def test_without_a_folder_nothing_can_be_captured(open_peer):

@@ -11,6 +11,8 @@ _HEADER = struct.Struct(">BBHII")
 _ONE_BYTE_EXTENSIONS = 0xBEDE  # RFC 8285; those with two end in any four bits
 _TWO_BYTE_EXTENSIONS = 0x1000
 _ROUND = 1 << 16
+ORIENTATION = "urn:3gpp:video-orientation"
+"""A header extension: how the phone is held (3GPP TS 26.114, 7.4.5)."""
 WAIT_MS = 1_000.0
 """Longer than a retransmission takes that is still of use."""
 MOST_WAITING = 1_024

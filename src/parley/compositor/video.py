@@ -11,8 +11,8 @@ from av.video.frame import VideoFrame
 from parley.compositor import vp8
 from parley.compositor.index import TrackIndex
 from parley.compositor.mjr import MjrFile
+from parley.compositor.rtp import ORIENTATION
 
-ROTATION_EXTENSION = "urn:3gpp:video-orientation"
 FREEZE_MS = 2_000.0
 """A picture that is older says less than a name."""
 ENDED_MS = 250.0
@@ -110,7 +110,7 @@ class VideoSource(Decoded):
         self._read()
 
     def _read_frames(self, file: MjrFile) -> Iterator[vp8.Frame]:
-        depacketizer = vp8.Depacketizer(file.extension(ROTATION_EXTENSION))
+        depacketizer = vp8.Depacketizer(file.extension(ORIENTATION))
         for timed in self.index.packets(file):
             yield from depacketizer.push(timed)
 

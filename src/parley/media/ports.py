@@ -158,6 +158,9 @@ class SendTransport(Protocol):
     def capture_file(self, mid: str) -> str | None:
         """Name of the file that a section is written into; None while nothing is."""
 
+    def header_extension(self, mid: str, uri: str) -> int | None:
+        """The number by which packets of a section carry a header extension (RFC 8285), if they may."""
+
     async def statistics(self) -> TransportStatistics:
         """How everything that the browser sends arrives.
 

@@ -89,6 +89,14 @@ class Section:
         """Value of the first attribute of that name; "" for a flag."""
         return _first(self.attributes, name)
 
+    def extension(self, uri: str) -> int | None:
+        """The number of a header extension (RFC 8285), if it is used."""
+        for text in self.attributes:
+            if text.startswith("extmap:") and _extension_uri(text) == uri:
+                number = text[len("extmap:") :].split(" ", 1)[0].split("/", 1)[0]
+                return int(number) if number.isdecimal() else None
+        return None
+
     def payload_type_of(self, codec: str) -> str | None:
         """The first payload type of that codec (any letter case)."""
         wanted = f" {codec.lower()}/"

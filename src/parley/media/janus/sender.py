@@ -9,7 +9,7 @@ from collections.abc import Callable
 from parley.media.janus import sdp
 from parley.media.janus.client import JanusClient, Jsep, Message
 from parley.media.janus.transport import JanusTransport, Room
-from parley.media.ports import MediaError, Source, TransportGone, TransportStatistics
+from parley.media.ports import BadDescription, MediaError, Source, TransportGone, TransportStatistics
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ class JanusSendTransport(JanusTransport):
         self._layered: frozenset[str] = frozenset()
         self._refreshed_at = 0.0
         self._capture: str | None = None
+        self._answer = ""
         self._sections: dict[str, str] = {}
         """How Janus names the file of each section that was ever offered, by mid: kind and place."""
         self.connected = asyncio.Event()
@@ -96,6 +97,14 @@ class JanusSendTransport(JanusTransport):
         section = self._sections.get(mid)
         return None if self._capture is None or section is None else f"{self._capture}-{section}.mjr"
 
+    def header_extension(self, mid: str, uri: str) -> int | None:
+        """See `ports.SendTransport`; it is Janus that chooses among what was offered."""
+        try:
+            section = sdp.parse(self._answer).by_mid.get(mid)
+        except BadDescription:  # nothing is open
+            return None
+        return None if section is None else section.extension(uri)
+
     async def statistics(self) -> TransportStatistics:
         """See `ports.SendTransport`."""
         if self._ended or self._attached is None:
@@ -136,4 +145,5 @@ class JanusSendTransport(JanusTransport):
             section.mid: f"{section.kind}-{place}" for place, section in enumerate(offer.sections)
         }
         self._layered = frozenset(section.mid for section in sending if section.attribute("simulcast"))
-        return reply.jsep.sdp
+        self._answer = reply.jsep.sdp
+        return self._answer
