@@ -13,7 +13,10 @@ from parley.base.clock import ManualClock
 from parley.base.ids import new_uuid
 from parley.rooms import service as rooms
 from parley.rooms import store as room_store
+from parley.rooms.events import RoomChanged
 from parley.rooms.model import Recording, RoomStatus
+from parley.store.outbox import Announced
+from tests.waiting import until
 from tests.wire.block.client.driver import run_suite
 from tests.wire.block.conversations.test_tasks import conversation
 from tests.wire.block.serving import PUBLIC_URL, Block
@@ -104,6 +107,27 @@ async def test_what_is_changed_of_a_meeting_is_changed_of_its_room(block: Block)
     assert (after["title"], after["description"], after["payload"]) == ("Landing", None, {"a": 1})
     room = await rooms.get_room(block.scope, made["external_meeting_id"])
     assert (room.name, room.max_participants, room.recording_enabled) == ("Landing", 3, True)
+
+
+async def test_whoever_records_hears_of_a_change_of_mind(block: Block) -> None:
+    heard: list[tuple[str, bool]] = []
+
+    def listen(item: Announced) -> None:
+        if isinstance(item.event, RoomChanged):
+            heard.append((item.event.room_id, item.event.recording_enabled))
+
+    block.scope.store.outbox.listen(listen)
+    made = await plan(block)
+    for changes in (
+        {"title": "Landing"},
+        {"is_recording": True},
+        {"title": "Orbit"},
+        {"is_recording": False},
+    ):
+        await change(block, "ada", made, **changes)
+    room_id = made["external_meeting_id"]
+    await until(lambda: "" if len(heard) >= 2 else f"heard {heard}")
+    assert heard == [(room_id, True), (room_id, False)]
 
 
 async def test_a_meeting_lasts_from_start_to_end(block: Block, clock: ManualClock) -> None:

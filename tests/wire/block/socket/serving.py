@@ -22,6 +22,7 @@ from parley.channels.realtime.grants import Grant
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.media.pool import MediaPool
 from parley.outgoing.http import OutgoingPolicy
+from parley.recordings.service import Recordings as Films
 from parley.server.block import RealTimeBlock
 from parley.server.text_engines import ConfiguredEngines
 from parley.store.core import Store
@@ -202,6 +203,7 @@ async def serving_realtime(
     pool: MediaPool | None = None,
     keys: NewKeys | None = None,
     idle_s: float = 75.0,
+    films: Films | None = None,
 ) -> AsyncIterator[Realtime]:
     """One server process; with a bus, one of several, which share the keys of the first."""
     keys = keys or await create_keys(scope, scope.app_id, Environment.LIVE)
@@ -219,6 +221,7 @@ async def serving_realtime(
         is_alone=bus is None,  # type: ignore[arg-type]
         pool=pool,
         idle_s=idle_s,
+        films=films,
     )
     async with contextlib.AsyncExitStack() as stack:
         await block.start(stack)

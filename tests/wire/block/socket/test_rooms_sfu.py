@@ -5,9 +5,12 @@ That streams flow is in `tests/browser/test_rooms.py`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +20,18 @@ from msgspec import convert
 from parley.accounts.app_settings import write
 from parley.accounts.plans import PlanSettings
 from parley.accounts.scope import AppScope
+from parley.base.signing import SignedLinks
 from parley.bus import MemoryBus
 from parley.headless.descriptions import Direction, Section
 from parley.headless.descriptions import write as describe
 from parley.media.janus.config import JanusOptions
 from parley.media.janus.engine import JanusEngine
 from parley.media.pool import MediaPool
+from parley.recordings import store as rows
+from parley.recordings.model import RecordingStatus
+from parley.recordings.service import Recordings as Films
 from parley.rooms import service
+from parley.rooms.events import RoomChanged, RoomEnded
 from parley.rooms.model import NewRoom, Room
 from parley.store.core import Store
 from tests.browser.rooms import RoomCustomer, RoomPage, room_site
@@ -40,29 +48,47 @@ OFFER = describe(
     version=1,
 )
 TRACKS = {"0": "audio", "1": "video"}
+WAIT_S = 30.0
+"""Only a failing test waits that long."""
+
+
+@contextlib.asynccontextmanager
+async def engine(**options: Any) -> AsyncIterator[MediaPool]:
+    """A running engine."""
+    if (reason := missing_network()) is not None or shutil.which("janus") is None:
+        pytest.skip(reason or "janus is not installed")
+    pool = MediaPool({"local": JanusEngine(JanusOptions(rtp_ports=(47000, 47199), **options))})
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.stop()
 
 
 @pytest_asyncio.fixture
 async def pool() -> AsyncIterator[MediaPool]:
     """A running engine."""
-    if (reason := missing_network()) is not None or shutil.which("janus") is None:
-        pytest.skip(reason or "janus is not installed")
-    pool = MediaPool({"local": JanusEngine(JanusOptions(rtp_ports=(47000, 47199)))})
-    await pool.start()
-    yield pool
-    await pool.stop()
+    async with engine() as pool:
+        yield pool
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    store: Store, scope: AppScope, pool: MediaPool, *names: str, bus: MemoryBus | None = None
+    store: Store,
+    scope: AppScope,
+    pool: MediaPool,
+    *names: str,
+    bus: MemoryBus | None = None,
+    films: Films | None = None,
 ) -> AsyncIterator[list[Realtime]]:
     """Server processes on one store; they share the engine, so that one can go on where another stopped."""
     async with scope.change() as change:
         await write(change, "plan", PlanSettings(plan="enterprise"))
     async with contextlib.AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(serving_realtime(store, scope, bus=bus, node_id=name, pool=pool))
+            await stack.enter_async_context(
+                serving_realtime(store, scope, bus=bus, node_id=name, pool=pool, films=films)
+            )
             for name in names
         ]
 
@@ -182,6 +208,61 @@ async def test_everything_of_a_participant_is_released_when_it_leaves(realtime: 
     await until_turned(lambda: pool.statuses()["local"].transports == 2)
     await bob.ask("webrtc.leave", room_id=room.id)
     await until_turned(lambda: pool.statuses()["local"].rooms == 0)
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it does."""
+    async with asyncio.timeout(WAIT_S):
+        while not await holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.media
+async def test_a_room_is_recorded_while_it_is_to_be(store: Store, app_scope: AppScope, tmp_path: Path):
+    films = Films(store, SignedLinks(bytes(32)), public_url="http://parley.test", keep=timedelta(days=1))
+    seen: set[str] = set()
+
+    async def is_recorded() -> bool:
+        active = await rows.active_of_room(app_scope, room.id)
+        seen.update(film.id for film in active)
+        return [film.status for film in active] == [RecordingStatus.RECORDING]
+
+    async def is_not_recorded() -> bool:
+        return not await rows.active_of_room(app_scope, room.id)
+
+    def captured(*wanted: str) -> Callable[[], Awaitable[bool]]:
+        async def are_captured() -> bool:
+            (film,) = await rows.active_of_room(app_scope, room.id)
+            tracks = await rows.tracks_of(app_scope, film.id)
+            return {track.source.value for track in tracks if track.stopped_at is None} == set(wanted)
+
+        return are_captured
+
+    def decide(recording_enabled: bool) -> None:
+        app_id = app_scope.app_id
+        realtime.block.heard(RoomChanged(app_id=app_id, room_id=room.id, recording_enabled=recording_enabled))
+
+    async with (
+        engine(captures_folder=tmp_path) as pool,
+        serving(store, app_scope, pool, "node", films=films) as (realtime,),
+    ):
+        room = await make(realtime)
+        alice = await enter(realtime, room, "alice", audio=True, video=True)
+        await send(alice, room)
+        assert await is_not_recorded()
+        decide(True)
+        await eventually(is_recorded)
+        await eventually(captured("microphone", "camera"))
+        await alice.ask("webrtc.media", room_id=room.id, video=False)
+        await eventually(captured("microphone"))
+        decide(False)
+        await eventually(is_not_recorded)
+        decide(True)
+        await eventually(is_recorded)
+        await service.end_room(app_scope, room.id)
+        realtime.block.heard(RoomEnded(app_id=app_scope.app_id, room_id=room.id))
+        await eventually(is_not_recorded)
+    assert len(seen) == 2
 
 
 @pytest.mark.media
