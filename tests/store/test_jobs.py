@@ -308,8 +308,11 @@ async def test_two_processes_share_the_jobs_and_none_runs_twice(store, database_
 
 
 @pytest.mark.parametrize("alone", [True, False])
-async def test_only_a_process_that_is_alone_takes_over_leases_at_once(store, clock, database_url, alone):
-    """A server on SQLite that was killed finds its own leases when it starts again."""
+@pytest.mark.parametrize("successor", [True, False])
+async def test_only_who_is_alone_or_the_successor_takes_over_leases_at_once(
+    store, clock, database_url, alone, successor
+):
+    """A server that was killed finds its own leases when it starts again."""
     ran: list[str] = []
     begun: list[str] = []
     forever = asyncio.Event()
@@ -324,7 +327,7 @@ async def test_only_a_process_that_is_alone_takes_over_leases_at_once(store, clo
     async with connected(database_url) as of_the_dead:
         dead = Jobs(of_the_dead, clock)
         dead.handle("work", never_ends)
-        await dead.start()
+        await dead.start(successor_of="here" if successor else "")
         await ask(store.jobs, store.database, "a", "b")
         dead.wake()
         await until(lambda: "" if len(begun) == 2 else "not begun")
@@ -334,10 +337,10 @@ async def test_only_a_process_that_is_alone_takes_over_leases_at_once(store, clo
     assert {row[3] for row in await rows(store.database)} == {dead._me}
 
     store.jobs.handle("work", handler)
-    await store.jobs.start(alone=alone)
+    await store.jobs.start(alone=alone, successor_of="here" if successor else "there")
     try:
         await ask(store.jobs, store.database, "asked for after the start")
-        if alone:
+        if alone or successor:
             await settled(store.database)
             assert sorted(ran) == ["a", "asked for after the start", "b"]
             return

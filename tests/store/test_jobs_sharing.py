@@ -84,6 +84,30 @@ async def test_a_queue_leaves_to_others_what_it_cannot_run(store: Store) -> None
         gate.set()
 
 
+async def test_a_job_that_made_room_lets_one_other_begin(store: Store) -> None:
+    begun: list[Job] = []
+    gate = asyncio.Event()
+
+    async def waits(job: Job) -> None:
+        begun.append(job)
+        await gate.wait()
+
+    store.jobs.handle("work", waits, at_once=1)
+    for key in ("a", "b", "c"):
+        await ask(store, "work", key, key)
+    async with running(store):
+        await waits_for(lambda: len(begun) == 1, "the first job has not begun")
+        store.jobs.make_room(begun[0])
+        store.jobs.make_room(begun[0])
+        await waits_for(lambda: len(begun) == 2, "the second job waits for the first one")
+        await waits_for(lambda: not store.jobs._wake.is_set(), "nobody looked for more")
+        assert [job.key for job in begun] == ["a", "b"]
+        gate.set()
+        await waits_for(lambda: len(begun) == 3, "the place of the others was not free again")
+        await waits_for(lambda: not store.jobs._running, "a job does not end")
+        assert store.jobs._taken["work"] == 0
+
+
 async def test_a_key_asked_for_while_it_runs_runs_once_more(store: Store) -> None:
     work = Recorder()
     gate = work.hold("a")

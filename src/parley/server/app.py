@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def blobs_of(settings: Settings) -> Blobs:
 
 
 def lock_data_folder(folder: Path) -> IO[str]:
-    """Keep other servers off a SQLite data folder for as long as the returned file is open.
+    """Keep other servers off a data folder for as long as the returned file is open.
 
     Raises:
         DataFolderInUse: one runs already.
@@ -161,6 +162,13 @@ def lock_data_folder(folder: Path) -> IO[str]:
             f"Another Parley server is using {folder}. Stop it, or choose another folder with --data."
         ) from taken
     return handle
+
+
+def place_of(lock: IO[str]) -> str:
+    """A name of whoever holds that lock: nobody else can have it, and its successor on this machine will."""
+    boot = Path("/proc/sys/kernel/random/boot_id")  # a copy of the folder on another machine is another place
+    found = os.fstat(lock.fileno())
+    return f"{boot.read_text().strip()}:{found.st_dev}:{found.st_ino}" if boot.exists() else ""
 
 
 class Parley:
@@ -189,8 +197,12 @@ class Parley:
     async def _open(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         settings.make_folder()
-        if not settings.database_url:
-            stack.enter_context(lock_data_folder(settings.folder))
+        place = ""
+        try:
+            place = place_of(stack.enter_context(lock_data_folder(settings.folder)))
+        except DataFolderInUse:
+            if not settings.database_url:
+                raise  # others may share it: what they share is in their database
         store = self.store = await open_store(settings)
         stack.push_async_callback(store.database.close)
         bus = self.bus = await self._open_bus()
@@ -284,7 +296,7 @@ class Parley:
         ):  # Litestar loads it wherever it is installed (8 MB); our models are msgspec's
             self.asgi = build_asgi(self, auth, files, ice, demo)
 
-        await store.start(alone=not settings.database_url)
+        await store.start(alone=not settings.database_url, successor_of=place)
         stack.push_async_callback(store.stop)
         await deliveries.schedule()
         await placement.start()

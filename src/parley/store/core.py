@@ -33,10 +33,10 @@ class Store:
         """A store on an opened database."""
         return cls(database, clock, Outbox(database, clock), Jobs(database, clock), blobs, vault)
 
-    async def start(self, *, alone: bool = False) -> None:
-        """Begin dispatching events and running jobs; `alone` as for `Jobs.start`."""
+    async def start(self, *, alone: bool = False, successor_of: str = "") -> None:
+        """Begin dispatching events and running jobs; the arguments are those of `Jobs.start`."""
         await self.outbox.start()
-        await self.jobs.start(alone=alone)
+        await self.jobs.start(alone=alone, successor_of=successor_of)
 
     async def ping(self) -> None:
         """Ask the database something.

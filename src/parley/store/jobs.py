@@ -1,8 +1,9 @@
 """Work done later: rows with leases in the same database (`design.md` D12).
 
 A job is enqueued in the transaction of the change that needs it and runs at least once, so handlers are
-written to be safe to run twice. While it runs its lease is renewed; when its process dies another one takes
-it after `LEASE`. Jobs of one `lane` of this process start in order, one at a time.
+written to be safe to run twice. While it runs its lease is renewed; when its process dies its successor takes
+it at once (`start`), any other after `LEASE`. Jobs of one `lane` of this process start in order, one at a
+time.
 
 One queue never holds up another: each claims only what it can run. A key names work, not a request for it:
 asking for a key that waits already runs it once, at the earlier of both times; asking while it runs makes it
@@ -176,7 +177,9 @@ class Jobs:
         self._running: dict[asyncio.Task[None], Job] = {}
         """By task: a finished job's id can be another job's before its task is forgotten."""
         self._taken: Counter[str] = Counter()
-        """Jobs of each queue in `_running`."""
+        """Jobs of each queue in `_running` that have not made room."""
+        self._aside: set[asyncio.Task[None]] = set()
+        """Those that have made room for others."""
         self._renewed = self._freed = float("-inf")
         """When leases were last renewed, and abandoned ones looked for; monotonic."""
         self._wake = asyncio.Event()
@@ -231,15 +234,33 @@ class Jobs:
         """Look for due jobs now instead of at the next poll."""
         self._wake.set()
 
-    async def start(self, *, alone: bool = False) -> None:
+    def make_room(self, job: Job) -> None:
+        """Let another job of the queue begin, while the handler of this one goes on.
+
+        For the part of a job that only waits, such as an upload; the handler limits that part itself. Not for
+        queues with lanes.
+        """
+        task = next(task for task, running in self._running.items() if running is job)
+        if task not in self._aside:
+            self._aside.add(task)
+            self._taken[job.queue] -= 1
+            self._queues[job.queue].slots.release()
+            self._wake.set()
+
+    async def start(self, *, alone: bool = False, successor_of: str = "") -> None:
         """Begin to run jobs.
 
         Args:
             alone: no other process runs jobs of this database, so that leases found are those of a dead one.
+            successor_of: a name that one process at a time may bear. Leases under it are those of a dead
+                one; ours are taken under it from now on. Empty: leases of the dead have to run out.
         """
-        if alone:
+        if successor_of:
+            self._me = successor_of
+        if alone or successor_of:
             async with self._database.transaction() as tx:
-                await tx.run(_FREE_ALL, now=to_ms(self._clock.now()))
+                now = to_ms(self._clock.now())
+                await (tx.run(_FREE_ALL, now=now) if alone else tx.run(_GIVE_BACK, me=self._me, now=now))
         self._loop = asyncio.create_task(self._run_forever(), name="jobs")
 
     async def stop(self) -> None:
@@ -290,7 +311,11 @@ class Jobs:
         return len(rows)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._taken[self._running.pop(task).queue] -= 1
+        job = self._running.pop(task)
+        if task in self._aside:
+            self._aside.remove(task)
+        else:
+            self._taken[job.queue] -= 1
         self._wake.set()
 
     async def _keep_leases(self, tx: Transaction, now: datetime) -> None:
@@ -308,8 +333,7 @@ class Jobs:
         queue = self._queues[job.queue]
         lane = self._lane(queue, job)
         if lane is None or job.attempts:  # a retry does not hold up what comes after it
-            async with queue.slots:
-                await self._attempt(queue, job)
+            await self._in_slot(queue, job)
             return
         me = asyncio.current_task()
         assert me is not None
@@ -317,11 +341,18 @@ class Jobs:
         try:
             if before is not None:
                 await asyncio.wait([before])
-            async with queue.slots:
-                await self._attempt(queue, job)
+            await self._in_slot(queue, job)
         finally:
             if self._lanes.get(lane) is me:
                 del self._lanes[lane]
+
+    async def _in_slot(self, queue: _Queue, job: Job) -> None:
+        await queue.slots.acquire()
+        try:
+            await self._attempt(queue, job)
+        finally:
+            if asyncio.current_task() not in self._aside:
+                queue.slots.release()
 
     def _lane(self, queue: _Queue, job: Job) -> str | None:
         try:
