@@ -1,4 +1,4 @@
-"""What of an answer is written when."""
+"""Whole answers over a real connection, and when they leave as ASGI messages instead."""
 
 from __future__ import annotations
 
@@ -7,64 +7,108 @@ from typing import Any
 
 import pytest
 
-from parley.stream.http import JoinedWrites
+from parley.stream.http import EXTENSION, HttpProtocol
+from tests.stream.serving import WAIT_S, Served, serving
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
+BODY = b"hello"
 
 
-class Transport:
-    """Remembers what it was told."""
+class App:
+    """Answers at once where it may, and keeps count."""
 
     def __init__(self) -> None:
-        self.seen: list[Any] = []
+        self.at_once: list[bool] = []
+        self.value = b"blue"
 
-    def write(self, data: bytes) -> None:
-        self.seen.append(data)
-
-    def close(self) -> None:
-        self.seen.append("close")
-
-    def is_closing(self) -> bool:
-        return "close" in self.seen
-
-
-@pytest.fixture
-def transport() -> Transport:
-    return Transport()
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"5"), (b"x-colour", self.value)]
+        connection = scope["extensions"][EXTENSION]
+        self.at_once.append(connection.answer(scope, 200, headers, BODY))
+        if not self.at_once[-1]:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": BODY})
 
 
 @pytest.fixture
-async def joined(transport: Transport) -> JoinedWrites:
-    return JoinedWrites(transport, asyncio.get_running_loop())
+def app() -> App:
+    return App()
 
 
-async def test_a_head_leaves_together_with_its_body(joined, transport):
-    joined.write(HEAD)
-    joined.write(b"body")
-    assert transport.seen == [HEAD + b"body"]
-    joined.write(b"more")
-    await asyncio.sleep(0)
-    assert transport.seen == [HEAD + b"body", b"more"]
+@pytest.fixture
+async def served(app):
+    async with serving({}, app=app, http=HttpProtocol) as served:
+        yield served
 
 
-async def test_a_head_waits_no_longer_than_a_turn_of_the_loop(joined, transport):
-    joined.write(HEAD)
-    assert transport.seen == []
-    await asyncio.sleep(0)
-    assert transport.seen == [HEAD]
-    joined.write(b"body")
-    assert transport.seen == [HEAD, b"body"]
+async def ask(served: Served, *requests: bytes, answers: int = 1) -> bytes:
+    """All that comes back until that many answers are complete, or the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    got = b""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            for request in requests:
+                writer.write(request)
+            while got.count(BODY) < answers and (data := await reader.read(4096)):
+                got += data
+    finally:
+        writer.close()
+    return got
 
 
-async def test_the_head_of_a_stream_does_not_wait(joined, transport):
-    for head in (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"):
-        joined.write(head)
-    assert len(transport.seen) == 2
+def request(*headers: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} / HTTP/1.1", "host: parley.test", *headers, "", ""]).encode()
 
 
-async def test_what_waits_leaves_before_the_connection_is_closed(joined, transport):
-    joined.write(HEAD)
-    assert not joined.is_closing()
-    joined.close()
-    assert transport.seen == [HEAD, "close"]
-    assert joined.is_closing()
+async def test_a_whole_answer_has_the_head_that_uvicorn_writes(served, app):
+    got = await ask(served, request())
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\ndate: " in head
+    assert head.endswith(b"content-length: 5\r\nx-colour: blue")
+    assert (body, app.at_once) == (BODY, [True])
+
+
+async def test_a_connection_serves_the_next_request(served, app):
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    async with asyncio.timeout(WAIT_S):
+        for _ in range(3):
+            writer.write(request())
+            assert BODY in await reader.readuntil(BODY)
+    writer.close()
+    assert app.at_once == [True] * 3
+
+
+async def test_requests_sent_together_are_answered_one_after_the_other(served, app):
+    got = await ask(served, request() * 3, answers=3)
+    assert got.count(b"HTTP/1.1 200 OK") == got.count(BODY) == len(app.at_once) == 3
+
+
+async def test_a_client_that_closes_is_told_that_the_connection_ends(served, app):
+    got = await ask(served, request("connection: close"), answers=2)
+    assert b"\r\nconnection: close\r\n" in got
+    assert got.endswith(BODY)
+    assert app.at_once == [False]
+
+
+async def test_head_gets_no_body(served, app):
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request(method="HEAD") + request("connection: close"))
+    async with asyncio.timeout(WAIT_S):
+        got = await reader.read()
+    writer.close()
+    assert (got.count(b"HTTP/1.1 200 OK"), got.count(BODY)) == (2, 1)
+    assert app.at_once == [False, False]
+
+
+async def test_a_body_nobody_reads_does_not_become_the_next_request(served, app):
+    post = request("content-length: 3", "expect: 100-continue", method="POST")
+    got = await ask(served, post + b"abc", request(), answers=2)
+    assert got.count(b"HTTP/1.1 200 OK") == 2
+    assert b"100 Continue" not in got
+
+
+async def test_a_header_with_a_line_break_is_refused(served, app):
+    app.value = b"blue\r\nx-injected: yes"
+    got = await ask(served, request())
+    assert got == b""  # uvicorn hangs up
+    assert app.at_once == [False]

@@ -1,18 +1,15 @@
-"""uvicorn's HTTP connection: its transport within reach of handlers, bounded heads, one write an answer."""
+"""uvicorn's HTTP connection: its transport within reach of handlers, bounded heads, whole answers at once."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Iterable
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
 EXTENSION = "parley.connection"
-"""Where the connection stands in `scope["extensions"]`; see `sse`."""
+"""Where the connection stands in `scope["extensions"]`; see `sse` and `HttpProtocol.answer`."""
 MAX_HEAD_BYTES = 64 << 10
 """Of one request's line and headers. httptools itself sets no bound."""
 HEAD_S = 20.0
@@ -34,51 +31,6 @@ class Stream(Protocol):
         ...
 
 
-class JoinedWrites:
-    """A response's way to the transport: its head leaves together with the body.
-
-    uvicorn writes one after the other, and every write is a system call and a packet. A head is held back
-    only if it says how long the body is (a stream's leaves at once), and no longer than the loop's turn.
-    """
-
-    __slots__ = ("_head", "_is_begun", "_loop", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._is_begun = False
-        self._head: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        """See `asyncio.WriteTransport.write`."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            self._transport.write(head + data)
-        elif not self._is_begun and _HAS_LENGTH in data:
-            self._is_begun = True
-            self._head = data
-            self._loop.call_soon(self._flush)
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """See `asyncio.BaseTransport.close`."""
-        self._flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """See `asyncio.BaseTransport.is_closing`."""
-        return self._transport.is_closing()
-
-    def _flush(self) -> None:
-        if self._head is not None:
-            head, self._head = self._head, None
-            self._transport.write(head)
-
-
-_HAS_LENGTH = b"\r\ncontent-length: "
-
-
 class HttpProtocol(HttpToolsProtocol):
     """Give this to uvicorn as `http=`; everything else is uvicorn's own."""
 
@@ -91,6 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection, whose first request head must come in time."""
         super().connection_made(transport)
+        self.access_log = self.config.access_log  # and not whether anybody listens to that logger
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -121,9 +74,44 @@ class HttpProtocol(HttpToolsProtocol):
         self.scope.setdefault("extensions", {})[EXTENSION] = cast("Any", self)
         super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.transport = cast("asyncio.Transport", JoinedWrites(self.transport, self.loop))
-        super()._start_asgi_task(cycle, app)
+    def answer(self, scope: Any, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer, several times quicker than by the two ASGI messages.
+
+        Args:
+            scope: the request's, as uvicorn made it.
+            status: of the answer.
+            headers: names in lower case and values, `content-length` among them if there is a body.
+            body: all of it.
+
+        Returns:
+            Whether it was sent. False = the case is not that plain, send the ASGI messages: the client has
+            left or reads slowly, the connection ends with this answer, or the next request is here already.
+        """
+        cycle = self.cycle
+        if (
+            cycle.scope is not scope
+            or cycle.response_started
+            or cycle.disconnected
+            or cycle.flow.write_paused
+            or cycle.access_log
+            or not cycle.keep_alive
+            or scope["method"] == "HEAD"
+        ):
+            return False
+        parts = [STATUS_LINE[status]]
+        for name, value in cycle.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+                return False  # uvicorn says what is wrong
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n", body)
+        self.transport.write(b"".join(parts))
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_message_complete(self) -> None:
         """A request is complete, and the next head may follow."""

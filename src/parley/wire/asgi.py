@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from parley.base.errors import ParleyError, TooLarge
+from parley.stream.http import EXTENSION
 
 log = structlog.get_logger(__name__)
 Receive = Callable[[], Awaitable[Any]]
@@ -207,6 +208,9 @@ class RestApi:
         headers = list(answer.headers)
         if answer.status != 204:  # which has none (RFC 9110 section 8.6)
             headers.append((b"content-length", b"%d" % len(answer.body)))
+        connection = scope.get("extensions", {}).get(EXTENSION)
+        if connection is not None and connection.answer(scope, answer.status, headers, answer.body):
+            return
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 

@@ -18,6 +18,7 @@ from parley.wire.realtimekit.client.http import answer, refused
 
 FOLDER = "/telemetry"
 HOSTS = ("da-collector", "location", "location-legacy", "api-silos")
+_HOSTS = {name.encode(): name for name in HOSTS}
 BODY_LIMIT_BYTES = 1 << 20
 """A hundred statistics of a call of a hundred; those of a call of four take 7 KB."""
 
@@ -31,9 +32,10 @@ class TelemetryHosts:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
         if scope["type"] == "http":
-            named = next((value for key, value in scope["headers"] if key == b"host"), b"").split(b".", 1)[0]
-            if named.decode("latin-1") in HOSTS:
-                path = f"{FOLDER}/{named.decode()}{scope['path']}".rstrip("/")
+            host = next((value for key, value in scope["headers"] if key == b"host"), b"")
+            named = _HOSTS.get(host.split(b".", 1)[0])
+            if named is not None:
+                path = f"{FOLDER}/{named}{scope['path']}".rstrip("/")
                 scope = {**scope, "path": path, "raw_path": path.encode()}
         await self._app(scope, receive, send)
 
