@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,14 @@ def test_name_fits_whatever_it_is(name: str, widest: int) -> None:
 
 
 def test_letters_that_no_font_has_are_left_out() -> None:
-    _, text = fonts.for_text("Ana \U0010fffe\ue000", 16)
-    assert text == "Ana"
+    assert fonts.line("Ana \U0010fffe\ue000", 16).text == "Ana"
+
+
+@pytest.mark.parametrize("name", ["Dora Novák", "Łukasz Wałęsa", "Иван Ана", "Γιώργος Lee", "A\u0301na"])
+def test_names_in_european_letters_look_alike(name: str) -> None:
+    families = {font.getname()[0] for font, _ in fonts.line(name, 16)._runs}
+    assert families == {"Inter"}
+    assert fonts.line(name, 16).text == unicodedata.normalize("NFC", name)
 
 
 def test_image_that_is_too_large_is_not_read(tmp_path: Path) -> None:

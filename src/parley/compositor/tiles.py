@@ -29,13 +29,12 @@ Rgba = NDArray[np.uint8]
 def name_tag(name: str, *, is_muted: bool, tile_height: int, widest: int, canvas: Canvas) -> Rgba:
     """A name on a dark, half transparent plate; with a crossed-out microphone when nothing is to be heard."""
     size = text_size(tile_height)
-    font, text = fonts.for_text(name[:_LONGEST] or _UNKNOWN, size)
     pad, icon = round(size * 0.55), round(size * 1.05) if is_muted else 0
     room = widest - 2 * pad - (icon + pad // 2 if icon else 0)
-    text = _shortened(text, font, room)
-    text_width = round(font.getlength(text))
+    line = _fitting(name[:_LONGEST] or _UNKNOWN, size, room)
+    text_width = round(line.width)
     height = round(size * 1.75) // 2 * 2
-    width = 2 * pad + text_width + (icon + (pad // 2 if text else 0) if icon else 0)
+    width = 2 * pad + text_width + (icon + (pad // 2 if text_width else 0) if icon else 0)
     image = _plate(max(width, height), height, round(size * 0.4))
     draw = ImageDraw.Draw(image)
     left = pad
@@ -43,13 +42,13 @@ def name_tag(name: str, *, is_muted: bool, tile_height: int, widest: int, canvas
         drawn = _muted_microphone(icon, rgb(canvas.text))
         image.alpha_composite(drawn, (left, (height - drawn.height) // 2))
         left += icon + pad // 2
-    draw.text((left, height / 2), text, fill=(*rgb(canvas.text), 255), font=font, anchor="lm")
+    line.draw(draw, left, height / 2, rgb(canvas.text))
     return np.asarray(image)
 
 
 def text_size(tile_height: int) -> int:
     """Of a name in a tile of that height, in pixels."""
-    return round(min(max(tile_height * 0.055, 11), 22))
+    return round(min(max(tile_height * 0.055, min(14, tile_height * 0.12)), 22))
 
 
 def avatar(name: str, picture: Path | None, diameter: int, canvas: Canvas) -> Rgba:
@@ -64,14 +63,9 @@ def avatar(name: str, picture: Path | None, diameter: int, canvas: Canvas) -> Rg
         disc.alpha_composite(ImageOps.fit(image, (diameter, diameter), Image.Resampling.LANCZOS))
     else:
         disc = Image.new("RGBA", (diameter, diameter), (*rgb(canvas.brand), 255))
-        font, letters = fonts.for_text(initials(name), max(round(diameter * 0.4), 6))
-        ImageDraw.Draw(disc).text(
-            (diameter / 2, diameter / 2),
-            letters,
-            fill=(*rgb(canvas.text_on_brand), 255),
-            font=font,
-            anchor="mm",
-        )
+        line, draw = fonts.line(initials(name), max(round(diameter * 0.38), 6)), ImageDraw.Draw(disc)
+        left, colour = (diameter - line.width) / 2, rgb(canvas.text_on_brand)
+        line.draw(draw, left, diameter / 2, colour, by_ink=True)
     disc.putalpha(mask)
     return np.asarray(disc)
 
@@ -114,13 +108,14 @@ def _letters(word: str) -> str:
     return "".join(c for c in word if unicodedata.category(c)[0] in "LN")
 
 
-def _shortened(text: str, font: fonts.Font, room: int) -> str:
-    """With dots at its end when there is no room for the whole of it."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "...") > room:
+def _fitting(text: str, size: int, room: int) -> fonts.Line:
+    """The text, with dots at its end when there is no room for the whole of it."""
+    line = fonts.line(text, size)
+    text = line.text
+    while text and line.width > room:
         text = text[:-1].rstrip()
-    return f"{text}..." if text else ""
+        line = fonts.line(f"{text}..." if text else "", size)
+    return line
 
 
 def _plate(width: int, height: int, radius: int) -> Image.Image:
