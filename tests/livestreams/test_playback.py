@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import pytest_asyncio
 
 from parley.accounts.scope import AppScope
 from parley.base.errors import NotFound
+from parley.bus.tally import Tally
+from parley.livestreams import audience
+from parley.livestreams.audience import Audience
 from parley.livestreams.ingest import IngestKeeper
 from parley.livestreams.model import Livestream
 from parley.livestreams.playback import Playback
@@ -24,7 +29,8 @@ class Screening:
 
     def __init__(self, scope: AppScope, streams: Livestreams, folder: Path, stream: Livestream) -> None:
         self.scope, self.streams, self.stream, self.folder = scope, streams, stream, folder
-        self.playback = Playback(streams, folder)
+        self.audience = Audience(streams, Tally(None, "here"))
+        self.playback = Playback(streams, folder, self.audience)
         own = folder / stream.id
         own.mkdir(parents=True)
         (own / "index.m3u8").write_text(TEXT)
@@ -42,9 +48,16 @@ class Screening:
         for name in names:
             assert (await self.playback.file(self.stream.id, name, viewer)).is_final
 
+    async def counts(self, counted: Audience, wanted: int) -> None:
+        """Wait until so many are there."""
+        end = time.monotonic() + 60
+        while (found := await counted.count(self.stream.id)) != wanted:
+            assert time.monotonic() < end, f"{found} watch"
+            await asyncio.sleep(0.02)
+
     async def watched_ms(self) -> int:
         """What has been counted."""
-        await self.playback.stop()
+        await self.audience.stop()
         _, run = await self.streams.active_run(self.scope, self.stream.id)
         return run.viewer_ms
 
@@ -63,6 +76,23 @@ async def test_each_viewer_counts_and_no_segment_twice(screening: Screening) -> 
     await screening.watch(ann, "4.ts", "5.ts", "5.ts", "4.ts")
     await screening.watch(bob, "5.ts")
     assert await screening.watched_ms() == 2_500 + 1_500
+
+
+async def test_who_has_fetched_something_lately_is_counted(
+    screening: Screening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "TOLD_EVERY_S", 0.05)
+    counted = Audience(screening.streams, Tally(None, "here"))
+    playback = Playback(screening.streams, screening.folder, counted)
+    await counted.start()
+    try:
+        for viewer in ("0" * 16, "1" * 16, "1" * 16):
+            await playback.file(screening.stream.id, "live.m3u8", viewer)
+        await screening.counts(counted, 2)
+        monkeypatch.setattr(audience, "THERE_FOR_S", 0.0)
+        await screening.counts(counted, 0)
+    finally:
+        await counted.stop()
 
 
 async def test_segments_carry_the_viewers_number(screening: Screening) -> None:
@@ -93,7 +123,7 @@ async def test_unknown_streams_are_not_found(screening: Screening) -> None:
 async def test_after_the_end_viewers_see_it_and_nobody_comes_in(screening: Screening) -> None:
     viewer = await screening.enter()
     await screening.streams.stop(screening.scope, screening.stream.id)
-    late = Playback(screening.streams, screening.folder)  # remembers nothing
+    late = Playback(screening.streams, screening.folder, screening.audience)  # remembers nothing
     playlist = (await late.file(screening.stream.id, "live.m3u8", viewer)).content.decode()
     assert playlist.endswith("#EXT-X-ENDLIST\n")
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""What viewers get: playlists, segments, and how long they watched.
+"""What viewers get: playlists and segments.
 
 A viewer first asks for `index.m3u8`, which names one playlist with a number of the viewer's own in it; the
 segments have it, too. So it is known without cookies what each viewer fetched, and a segment counts once.
@@ -13,14 +13,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
-from parley.base.errors import NotFound, ParleyError
-from parley.base.tasks import cancel_and_wait
-from parley.livestreams.model import Livestream, LivestreamStatus, Run, RunId
+from parley.base.errors import NotFound
+from parley.livestreams.audience import Audience
+from parley.livestreams.model import Livestream, LivestreamStatus, Run
 from parley.livestreams.service import Livestreams
 
-log = structlog.get_logger(__name__)
 PLAYLIST = "index.m3u8"
 VARIANT = "live.m3u8"
 _SEGMENT = re.compile(r"(\d{1,9})\.ts")
@@ -30,10 +27,7 @@ KNOWN_FOR_S = 1.0
 """How long a look at a stream's row is good."""
 FIRST_S = 8.0
 """How long the first playlist of a stream that has just begun is waited for."""
-MOST_VIEWERS = 100_000
-"""Remembered at once; of others a segment might count twice."""
 MOST_STREAMS = 1_000
-TOLD_EVERY_S = 2.0
 
 
 class File(NamedTuple):
@@ -54,25 +48,11 @@ class _Known(NamedTuple):
 class Playback:
     """Hands out what is in the folder of streams."""
 
-    def __init__(self, streams: Livestreams, folder: Path) -> None:
-        self._streams, self._folder = streams, folder
+    def __init__(self, streams: Livestreams, folder: Path, audience: Audience) -> None:
+        self._streams, self._folder, self._audience = streams, folder, audience
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._fetched: OrderedDict[tuple[str, str], int] = OrderedDict()
-        """Number of the newest segment, by stream and viewer."""
         self._lengths: OrderedDict[tuple[str, int], int] = OrderedDict()
         """Of segments in milliseconds."""
-        self._watched: dict[RunId, int] = {}
-        """Milliseconds that are not told yet."""
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to tell how long streams are watched."""
-        self._task = asyncio.create_task(self._tell_forever(), name="livestream viewers")
-
-    async def stop(self) -> None:
-        """Tell the rest."""
-        await cancel_and_wait([self._task])
-        await self._tell()
 
     async def file(self, stream_id: str, name: str, viewer: str) -> File:
         """What a viewer asks for.
@@ -96,6 +76,7 @@ class Playback:
             raise NotFound("There is no such file.")
         if name == VARIANT:
             text = await self._await_first(known.stream, folder)
+            self._audience.watches(known.stream.id, viewer)
             return File(self._playlist(known.stream, text, viewer), "application/vnd.apple.mpegurl", False)
         found = _SEGMENT.fullmatch(name)
         if found is None:
@@ -104,7 +85,9 @@ class Playback:
             content = await asyncio.to_thread((folder / name).read_bytes)
         except OSError as gone:
             raise NotFound("There is no such segment any more.") from gone
-        self._count(known, int(found[1]), viewer)
+        number = int(found[1])
+        length_ms = self._lengths.get((known.stream.id, number), 0)
+        self._audience.fetched(known.stream.id, viewer, number, length_ms, known.run)
         return File(content, "video/mp2t", True)
 
     # --- playlists --------------------------------------------------------------------------------
@@ -151,37 +134,6 @@ class Playback:
         if not stream.is_active:
             lines.append("#EXT-X-ENDLIST")
         return ("\n".join(lines) + "\n").encode()
-
-    # --- who watched ------------------------------------------------------------------------------
-
-    def _count(self, known: _Known, number: int, viewer: str) -> None:
-        """A segment counts for a viewer once; seeking back and fetching again does not."""
-        key = (known.stream.id, viewer)
-        newest = self._fetched.get(key, -1)
-        if number <= newest or known.run is None:
-            return
-        self._fetched[key] = number
-        self._fetched.move_to_end(key)
-        while len(self._fetched) > MOST_VIEWERS:
-            self._fetched.popitem(last=False)
-        length = self._lengths.get((known.stream.id, number), 0)
-        self._watched[known.run.id] = self._watched.get(known.run.id, 0) + length
-
-    async def _tell_forever(self) -> None:
-        while True:
-            await asyncio.sleep(TOLD_EVERY_S)
-            await self._tell()
-
-    async def _tell(self) -> None:
-        watched, self._watched = self._watched, {}
-        for run_id, watched_ms in watched.items():
-            try:
-                await self._streams.watched(run_id, watched_ms)
-            except ParleyError as away:
-                log.warning("viewers_not_counted", reason=away.message)
-                self._watched[run_id] = self._watched.get(run_id, 0) + watched_ms
-            except Exception:
-                log.exception("viewers_not_counted")
 
 
 def _entrance(stream: Livestream) -> bytes:

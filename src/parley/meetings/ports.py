@@ -133,6 +133,22 @@ class LivestreamState(Protocol):
         ...
 
 
+class OnAir(Protocol):
+    """Tells the people in a meeting what is recorded and streamed of it."""
+
+    def recording_changed(self, recording_id: str, status: str) -> None:
+        """Tell everybody inside how a recording stands."""
+        ...
+
+    def livestream_changed(self, how: LivestreamState) -> None:
+        """Tell everybody inside how the live stream of the meeting stands."""
+        ...
+
+    def viewers_counted(self, count: int) -> None:
+        """Tell everybody inside, and who comes, how many watch the live stream; once for each number."""
+        ...
+
+
 class RunningMeeting(Protocol):
     """A meeting that runs in this process, for those who follow it."""
 
@@ -160,12 +176,9 @@ class RunningMeeting(Protocol):
         """Everybody inside whom others may see; no service peers."""
         ...
 
-    def recording_changed(self, recording_id: str, status: str) -> None:
-        """Tell everybody inside how a recording stands."""
-        ...
-
-    def livestream_changed(self, how: LivestreamState) -> None:
-        """Tell everybody inside how the live stream of the meeting stands."""
+    @property
+    def on_air(self) -> OnAir:
+        """What people inside are told of recordings and live streams."""
         ...
 
 

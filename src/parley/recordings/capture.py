@@ -98,7 +98,7 @@ class Captures:
         live = self._running(happened.meeting_id)
         if live is not None:
             if happened.kind is RecordingKind.COMPOSITE:
-                live.recording_changed(happened.recording_id, happened.status)
+                live.on_air.recording_changed(happened.recording_id, happened.status)
             self.changed(live)
 
     def broadcast(self, live: RunningMeeting, kind: str, payload: bytes) -> None:

@@ -25,6 +25,7 @@ from parley.base.ids import OrganizationId, new_uuid
 from parley.base.settings import Settings
 from parley.base.signing import SignedLinks
 from parley.bus import Bus, MemoryBus
+from parley.bus.tally import Tally
 from parley.channels.files import ChatFiles
 from parley.channels.realtime.tokens import ConnectionTokens
 from parley.conversations.events import ConversationLeft
@@ -275,7 +276,15 @@ class Parley:
                 StorageRules(block_policy, settings.storage_endpoints, settings.storage_known_hosts),
             ),
         ).register()
-        self.streaming = Streaming(settings, store, registry, block_policy, public_url=self.public_url)
+        self.streaming = Streaming(
+            settings,
+            store,
+            registry,
+            block_policy,
+            block_http,
+            Tally(bus if settings.redis_url else None, f"{node_id}.streams"),
+            public_url=self.public_url,
+        )
         await self._share_events(stack)
         auth = ParticipantAuth(store, tokens)
         files = ChatFiles(store, signed_links, max_bytes=settings.chat_file_mb * 1_000_000)

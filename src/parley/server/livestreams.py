@@ -10,16 +10,20 @@ import structlog
 from parley.base.errors import Unavailable
 from parley.base.events import Event
 from parley.base.settings import Settings
+from parley.bus.tally import Tally
 from parley.livestreams import store as rows
+from parley.livestreams.audience import Audience
 from parley.livestreams.follow import Followers
 from parley.livestreams.ingest import IngestKeeper
 from parley.livestreams.playback import Playback
 from parley.livestreams.service import Livestreams
+from parley.livestreams.showing import Means
 from parley.livestreams.sweeping import Sweeper
 from parley.media.ports import MediaUnavailable
 from parley.media.rtmp import APPLICATION, RtmpIngest, RtmpOptions, missing
 from parley.meetings.live.registry import MeetingRegistry
 from parley.outgoing.http import OutgoingPolicy
+from parley.outgoing.ports import Http
 from parley.store.core import Store
 
 log = structlog.get_logger(__name__)
@@ -34,6 +38,8 @@ class Streaming:
         store: Store,
         registry: MeetingRegistry,
         policy: OutgoingPolicy,
+        http: Http,
+        tally: Tally,
         *,
         public_url: str,
     ) -> None:
@@ -44,6 +50,8 @@ class Streaming:
             store: where streams are.
             registry: the meetings that run here.
             policy: where streams may be pushed to.
+            http: for avatars.
+            tally: for viewers; it is started and stopped here.
             public_url: where people reach this server.
         """
         folder = settings.captures / "live"
@@ -58,17 +66,20 @@ class Streaming:
             open_ingest=self._open_ingest,
         )
         self._ingest = RtmpIngest(self._options, IngestKeeper(self.streams))
-        self.playback = Playback(self.streams, folder)
-        self.followers = Followers(self.streams, registry.running_meeting, folder=folder, policy=policy)
+        self._audience = Audience(self.streams, tally)
+        self.playback = Playback(self.streams, folder, self._audience)
+        means = Means(self.streams, folder, policy, http)
+        self.followers = Followers(registry.running_meeting, means, self._audience)
         registry.observe(self.followers)
         self._sweeper = Sweeper(store, self.streams, folder)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Begin; RTMP is taken as soon as there is a stream for it."""
         stack.push_async_callback(self._ingest.close)
+        await self._audience.start()
+        stack.push_async_callback(self._audience.stop)
         stack.push_async_callback(self.followers.stop)
-        await self.playback.start()
-        stack.push_async_callback(self.playback.stop)
+        await self.followers.start()
         await self._sweeper.start()
         stack.push_async_callback(self._sweeper.stop)
         if self._options.port == 0:

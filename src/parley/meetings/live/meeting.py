@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
@@ -25,7 +25,6 @@ from parley.meetings.live.lobby import Lobby
 from parley.meetings.live.media import Media
 from parley.meetings.live.notices import (
     Kicked,
-    LivestreamChanged,
     MediaJoined,
     Notice,
     PeerJoined,
@@ -34,10 +33,10 @@ from parley.meetings.live.notices import (
     ProducerAdded,
     ProducerClosed,
     ProducerToggled,
-    RecordingChanged,
     SessionEnded,
     StageChanged,
 )
+from parley.meetings.live.on_air import OnAir, publisher_of
 from parley.meetings.live.peer import LivePeer, PeerState
 from parley.meetings.live.polls import Polls
 from parley.meetings.live.ports import Family
@@ -55,7 +54,7 @@ from parley.meetings.model import (
     Session,
     StageState,
 )
-from parley.meetings.ports import LivestreamState, Publisher, Stream
+from parley.meetings.ports import Publisher
 from parley.meetings.service import get_meeting
 from parley.stream.closing import Close
 
@@ -64,7 +63,6 @@ log = structlog.get_logger(__name__)
 NAME_LIMIT = 256
 FOLLOWED = (PeerJoined, PeerLeft, ProducerAdded, ProducerClosed, ProducerToggled, Pinned, StageChanged)
 """What those who record a meeting have to know."""
-ACTIVE_RECORDING = frozenset({"INVOKED", "RECORDING", "PAUSED"})
 
 
 class LiveMeeting:
@@ -92,8 +90,7 @@ class LiveMeeting:
         self.media = Media(self, pool)
         self.publishing = Publishing(self)
         self.watching = Watching(self)
-        self.recordings: dict[str, str] = {}
-        """Status of each recording that is not stopped."""
+        self.on_air = OnAir(self)
         self._lifecycle = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_abandoned = False
@@ -153,34 +150,7 @@ class LiveMeeting:
 
     def publishers(self) -> list[Publisher]:
         """See `ports.RunningMeeting`."""
-        return [_publisher(peer) for peer in self.visible() if not peer.is_service]
-
-    def recording_changed(self, recording_id: str, status: str) -> None:
-        """See `ports.RunningMeeting`."""
-        if status in ACTIVE_RECORDING:
-            self.recordings[recording_id] = status
-        elif self.recordings.pop(recording_id, None) is None:
-            return  # it was stopped before: what is made of it now concerns nobody here
-        if status != "INVOKED":  # who asked for it knows, and nothing is recorded yet
-            self.tell(RecordingChanged(recording_id, status))
-
-    def livestream_changed(self, how: LivestreamState) -> None:
-        """See `ports.RunningMeeting`."""
-        if how.status == "IDLE":
-            return  # it was told that it had ended
-        session = self.session
-        self.tell(
-            LivestreamChanged(
-                livestream_id=how.livestream_id,
-                status=how.status,
-                name=how.name or "",
-                playback_url=how.playback_url,
-                error=how.error or "",
-                is_ingested=how.is_ingested,
-                session_id="" if session is None else session.id,
-                app_id=self.scope.app_id,
-            )
-        )
+        return [publisher_of(peer) for peer in self.visible() if not peer.is_service]
 
     @property
     def is_deserted(self) -> bool:
@@ -244,6 +214,7 @@ class LiveMeeting:
             peer.name = clean_line(name, limit=NAME_LIMIT) or peer.name
 
     def _tell_joined(self, peer: LivePeer) -> None:
+        self.on_air.greet(peer)
         if not peer.permissions.hidden_participant:
             is_on_stage = peer.stage is StageState.ON_STAGE
             peer.was_on_stage |= is_on_stage
@@ -330,7 +301,7 @@ class LiveMeeting:
 
     def _forget_session(self) -> None:
         self.idling.stop()
-        self.recordings.clear()
+        self.on_air.recordings.clear()
         self.roles.forget()
         self.polls.forget()
         self.values.forget()
@@ -379,36 +350,6 @@ class LiveMeeting:
             peer.stop_grace()
         await cancel_and_wait(list(self._tasks))
         await self.media.close()
-
-
-def _publisher(peer: LivePeer) -> Publisher:
-    return Publisher(
-        peer_id=peer.id,
-        participant_id=peer.participant.id,
-        custom_participant_id=peer.participant.custom_participant_id,
-        name=peer.name,
-        picture=peer.participant.picture,
-        colours=_colours(peer.preset.ui),
-        sender=peer.media.sender,
-        streams=[
-            Stream(producer.id, producer.mid, producer.kind, producer.is_screen_share)
-            for producer in peer.media.producers.values()
-            if not producer.is_paused and not producer.is_muted_by_host
-        ],
-        is_on_stage=peer.stage is StageState.ON_STAGE,
-        receiver=peer.media.receiver,
-    )
-
-
-def _colours(ui: Mapping[str, Any]) -> dict[str, str]:
-    colors = ui.get("design_tokens", {}).get("colors", {})
-    return {
-        "background": colors.get("background", {}).get("1000", ""),
-        "tile": colors.get("video_bg", ""),
-        "text": colors.get("text", ""),
-        "brand": colors.get("brand", {}).get("500", ""),
-        "text_on_brand": colors.get("text_on_brand", ""),
-    }
 
 
 def _sees_only_stage(peer: LivePeer) -> bool:

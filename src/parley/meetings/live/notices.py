@@ -98,6 +98,13 @@ class LivestreamChanged(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class ViewersCounted(Notice):
+    """How many watch the live stream of the meeting now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(Notice):
     """The session was ended for everybody."""
 

@@ -40,6 +40,7 @@ FROM_SERVER: Mapping[int, type[Message]] = {
     Room.GET_ROOM: pb.RoomRoomInfoResponse,
     Room.LIVESTREAM_INVOKED: pb.LiveLiveStreamingEvent,
     Room.LIVESTREAM_STARTED: pb.LiveLiveStreamingEvent,
+    Room.VIEWERS: pb.RoomRoomPeerCountResponse,
     Room.LIVESTREAM_STOPPED: pb.LiveLiveStreamingEvent,
     Room.LIVESTREAM_ERRORED: pb.LiveLiveStreamingEvent,
     Room.STAGE_REQUESTS: pb.LiveGetStageRequestsResponse,

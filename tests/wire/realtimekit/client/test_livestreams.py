@@ -34,7 +34,7 @@ def relay(house: House, meeting: Meeting) -> None:
     def hear(item: Any) -> None:
         live = house.live(meeting)
         if isinstance(item.event, LivestreamStatusChanged) and live is not None:
-            live.livestream_changed(item.event)
+            live.on_air.livestream_changed(item.event)
 
     house.store.outbox.listen(hear)
 
@@ -68,6 +68,17 @@ async def test_everybody_is_told_how_a_stream_stands(house: House, meeting: Meet
     await viewer.pushed(Room.LIVESTREAM_STOPPED)
     status, _ = await ask(house, "GET", f"{meeting.id}/active-livestream", host_token)
     assert status == 404
+
+
+async def test_everybody_is_told_how_many_watch_and_who_comes_is_too(house: House, meeting: Meeting) -> None:
+    host, viewer = await house.guest(meeting, HOST), await house.guest(meeting, VIEWER)
+    on_air = house.live(meeting).on_air
+    for count in (3, 3, 0, 5):  # nobody is told twice
+        on_air.viewers_counted(count)
+    for peer in (host, viewer):
+        assert [told.count for told in await peer.pushed(Room.VIEWERS)] == [3, 0, 5]
+    late = await house.guest(meeting, VIEWER)
+    assert [told.count for told in await late.pushed(Room.VIEWERS)] == [5]
 
 
 async def test_a_stream_that_fails_is_told_with_its_reason(house: House, meeting: Meeting) -> None:

@@ -24,6 +24,7 @@ class Room(IntEnum):
     CANCEL_STAGE_REQUEST = 14
     GRANT_STAGE = 15
     DENY_STAGE = 16
+    VIEWERS = 17
     JOIN_STAGE = 18
     LEAVE_STAGE = 19
     CONNECTED_ROOMS = 20

@@ -121,6 +121,7 @@ _ENCODERS: dict[type[n.Notice], Encoder] = {
     n.SessionEnded: lambda _, __: (Room.KICK_ALL, pb.RoomPeerInfoResponse()),
     n.RecordingChanged: _recording,
     n.LivestreamChanged: _livestream,
+    n.ViewersCounted: lambda x, _: (Room.VIEWERS, pb.RoomRoomPeerCountResponse(count=x.count)),
     n.StageChanged: lambda x, _: (Room.STAGE_STATUS, shapes.stage_change(x)),
     n.StageRequests: lambda x, _: (Room.STAGE_REQUESTS, shapes.stage_requests(x)),
     n.StageDecision: lambda x, _: (Room.GRANT_STAGE if x.is_granted else Room.DENY_STAGE, None),

@@ -49,7 +49,7 @@ async def get_room(call: Call, _: Message) -> Message:
                     recording_type=pb.COMMON_RECORDING_TYPE_COMPOSITE,
                     recording_status="STARTING" if status == "INVOKED" else status,
                 )
-                for recording_id, status in call.live.recordings.items()
+                for recording_id, status in call.live.on_air.recordings.items()
             ],
         )
     )
