@@ -336,5 +336,5 @@ async def test_recordings_of_rooms_are_not_those_of_meetings(studio, tmp_path, c
     found = await studio.recordings.find(studio.scope, RecordingFilter(), PageRequest(1, 10))
     assert found.total == 0
     clock.advance(120)
-    await Sweeper(studio.scope.store, studio.recordings, tmp_path).sweep()
+    await Sweeper(studio.scope.store, studio.recordings, tmp_path, tmp_path).sweep()
     assert (await studio.now(recording)).is_active

@@ -24,7 +24,7 @@ BY_API = StartReason(Start.API_CALL, SERVER)
 
 @pytest.fixture
 def sweeper(store, recordings, tmp_path):
-    return Sweeper(store, recordings, tmp_path)
+    return Sweeper(store, recordings, tmp_path, tmp_path / "work")
 
 
 async def test_nobody_comes_for_a_minute(recordings, sweeper, app_scope, meeting, clock):
@@ -59,10 +59,17 @@ async def test_the_longest_time_is_over(recordings, sweeper, app_scope, meeting,
 
 async def test_captures_that_nobody_could_finish_are_removed_some_day(sweeper, tmp_path, clock):
     old, fresh = tmp_path / "old-audio-0.mjr", tmp_path / "fresh-audio-0.mjr"
-    for path, days in ((old, 10), (fresh, 8)):
-        path.write_bytes(b"MJR00002")
+    made, making = tmp_path / "work" / "made", tmp_path / "work" / "making"
+    for path, days in ((old, 10), (fresh, 8), (made, 10), (making, 8)):
+        if path.suffix:
+            path.write_bytes(b"MJR00002")
+        else:
+            path.mkdir(parents=True)
+            (path / "film.mp4").write_bytes(b"film")
         written = clock.now().timestamp() - days * 86_400
         os.utime(path, (written, written))
     await sweeper.sweep()
     assert not old.exists()
+    assert not made.exists()
     assert fresh.exists()
+    assert (making / "film.mp4").exists()

@@ -1,7 +1,8 @@
 """What happens to a stopped recording: its files are made, stored and told of (`design.md` section 6).
 
 A job, safe to run twice and taken up again after kill -9: files that are made stay made, storing overwrites,
-and only the last step changes the recording. What was captured is removed when nothing needs it any more.
+and only the last step changes the recording. What was captured is removed when nothing needs it any more; the
+job ends after that.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import structlog
 from parley.accounts.scope import AppScope
 from parley.accounts.service import app_scope
 from parley.base.errors import ParleyError, Unavailable
+from parley.base.times import from_ms
 from parley.compositor import plan as c
 from parley.outgoing.pictures import fetch_picture
 from parley.outgoing.ports import Http
@@ -46,12 +48,14 @@ from parley.store.jobs import Job, RetryAt
 log = structlog.get_logger(__name__)
 AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 """Compositions of one server; each takes a core."""
+UPLOADS_AT_ONCE = 8
+"""Recordings whose files one server stores at a time; that is mostly waiting."""
 CLOSING = timedelta(seconds=10)
 """How long the server of the meeting has to close the files."""
 ATTEMPTS = 8
 """Runs before a recording is given up; its captured files stay."""
 STORAGE_AWAY = timedelta(days=1)
-"""How long after its end a recording is kept for a storage that cannot be reached or is full."""
+"""How long after its end, or the wish to try again, a storage is tried that cannot be reached or is full."""
 ELSEWHERE = timedelta(seconds=5)
 PROGRESS_EVERY_S = 2.0
 ERRORS_SHOWN = 4_000
@@ -96,6 +100,7 @@ class Finisher:
         self._work = work
         self._http = http
         self._deliver = deliver
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     def register(self) -> None:
         """Take the jobs."""
@@ -109,43 +114,52 @@ class Finisher:
         """
         scope = await app_scope(self._store, job.app_id, "recorder")
         recording_id = RecordingId(job.body["recording_id"])
-        recording = await self._recordings.get(scope, recording_id)
-        if recording.status is not RecordingStatus.UPLOADING:
-            return
         noted = Noted(
-            recording,
+            recording := await self._recordings.get(scope, recording_id),
             msgspec.convert(recording.config, RecordingSettings),
             await store.tracks_of(scope, recording_id),
             await store.moments_of(scope, recording_id),
         )
         folder = self._work / recording_id
+        is_there = recording.status is RecordingStatus.UPLOADED  # if so, an earlier run was killed at the end
+        if recording.status is RecordingStatus.UPLOADING:
+            is_there = await self._carry(scope, noted, folder, job)
+        if is_there:
+            await self._clear(scope, noted)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _carry(self, scope: AppScope, noted: Noted, folder: Path, job: Job) -> bool:
+        """Make and store the files; False when that cannot be done, which the recording then says."""
+        recording = noted.recording
         kept: list[StoredFile] = []
         try:
             self._require_files(scope, noted, job)
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             files, recorded_ms = await self._make(scope, noted, folder)
-            for each in files:
-                kept.append(await self._keep(scope, noted, each, folder))  # noqa: PERF401 - the next may fail
-            for each in files:
-                await self._bring(noted, each, folder)
+            async with self._uploads:
+                self._store.jobs.make_room(job)
+                for each in files:
+                    kept.append(await self._keep(scope, noted, each, folder))  # noqa: PERF401 - the next may fail
+                for each in files:
+                    await self._bring(noted, each, folder)
         except (CannotFinish, Hopeless) as hopeless:
-            await self._recordings.failed(scope, recording_id, hopeless.message, kept)
+            await self._recordings.failed(scope, recording.id, hopeless.message, kept)
         except RetryLater as away:
             now = scope.now()
-            if now - (recording.stopped_at or now) < STORAGE_AWAY:
+            if now - from_ms(job.body["since"]) < STORAGE_AWAY:
                 # What is made stays made: the next run has nothing to do but to bring it there.
                 wait = timedelta(seconds=away.retry.after_s * 2 ** min(job.attempts, 5))
                 raise RetryAt(now + wait, away.message) from away
-            await self._recordings.failed(scope, recording_id, away.message, kept)
+            await self._recordings.failed(scope, recording.id, away.message, kept)
         except (ParleyError, OSError) as failure:
             reason = failure.message if isinstance(failure, ParleyError) else str(failure)
             if job.attempts + 1 < ATTEMPTS:
                 raise
-            await self._recordings.failed(scope, recording_id, reason, kept)
+            await self._recordings.failed(scope, recording.id, reason, kept)
         else:
-            await self._recordings.uploaded(scope, recording_id, kept, recorded_ms)
-            await self._clear(scope, noted)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await self._recordings.uploaded(scope, recording.id, kept, recorded_ms)
+            return True
+        return False
 
     def _require_files(self, scope: AppScope, noted: Noted, job: Job) -> None:
         now = scope.now()

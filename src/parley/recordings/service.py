@@ -21,6 +21,7 @@ from parley.base.errors import Conflict, NotFound, StateForbids
 from parley.base.ids import MeetingId, SessionId, new_uuid
 from parley.base.paging import Page, PageRequest
 from parley.base.signing import SignedLinks
+from parley.base.times import to_ms
 from parley.meetings.model import Meeting, MeetingStatus
 from parley.recordings import store
 from parley.recordings.events import RecordingStatusChanged
@@ -244,6 +245,38 @@ class Recordings:
             before = _found(await store.lock(change, recording_id), recording_id)
             return await self._stop(change, before, why) if before.is_active else before
 
+    async def retry(
+        self, scope: AppScope, recording_id: RecordingId, storage: Mapping[str, Any] | None = None
+    ) -> Recording:
+        """Make and store the files of a recording once more that could not be finished.
+
+        Args:
+            scope: its app.
+            recording_id: which.
+            storage: takes the place of its `storage_config`, secrets sealed; None leaves that as it is.
+
+        Raises:
+            NotFound: no such recording in this app.
+            StateForbids: it is not ERRORED, or nothing was captured.
+        """
+        async with scope.change() as change:
+            before = _found(await store.lock(change, recording_id), recording_id)
+            if before.status is not RecordingStatus.ERRORED or before.started_at is None:
+                raise StateForbids("Only a recording that was captured and is ERRORED can be tried again.")
+            config = before.config if storage is None else {**before.config, "storage_config": storage}
+            after = replace(
+                before,
+                status=RecordingStatus.UPLOADING,
+                config=config,
+                error=None,
+                progress=0,
+                updated_at=change.now(),
+            )
+            await store.put(change, after)
+            await self._announce(change, after)
+            await self._enqueue(change, after)
+        return after
+
     async def progressed(self, scope: AppScope, recording_id: RecordingId, percent: int) -> None:
         """The work after the stop has come this far."""
         async with scope.change() as change:
@@ -325,11 +358,12 @@ class Recordings:
         await store.put(change, after)
         await self._announce(change, after)
         if is_captured:
-            scope = change.scope
-            await scope.store.jobs.enqueue(
-                change.tx, before.app_id, FINISH_QUEUE, before.id, {"recording_id": before.id}
-            )
+            await self._enqueue(change, after)
         return after
+
+    async def _enqueue(self, change: Change, stopped: Recording) -> None:
+        body = {"recording_id": stopped.id, "since": to_ms(change.now())}
+        await self._store.jobs.enqueue(change.tx, stopped.app_id, FINISH_QUEUE, stopped.id, body)
 
     # --- links ------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ _moments = RowMap(Moment, tables.recording_moments)
 r, k, m = tables.recordings.c, tables.recording_tracks.c, tables.recording_moments.c
 _APP: Any = bindparam("app_id")
 _NOW = cast(bindparam("now", type_=BigInteger), BigInteger)
-_FIXED = {"id", "app_id", "meeting_id", "room_id", "kind", "config", "start_reason", "invoked_at"}
+_FIXED = {"id", "app_id", "meeting_id", "room_id", "kind", "start_reason", "invoked_at"}
 """Columns that no step of a recording changes."""
 _ACTIVE = or_(*(r.status == status.value for status in sorted(ACTIVE)))
 
@@ -274,7 +274,7 @@ _STILL_NEEDED = Query(
     .where(
         k.app_id == _APP,
         in_list(k.file_name, "files"),
-        or_(_ACTIVE, r.status == RecordingStatus.UPLOADING.value),
+        r.status != RecordingStatus.UPLOADED.value,
     )
 )
 _INSERT_MOMENT = Query(
@@ -310,7 +310,7 @@ async def tracks_of(scope: AppScope, recording_id: RecordingId) -> list[Track]:
 
 
 async def still_needed(scope: AppScope, file_names: Sequence[str]) -> set[str]:
-    """Those of the files that a recording is still to be made of."""
+    """Those of the files that a recording is still to be made of, or could be once more."""
     return {row[0] for row in await scope.all(_STILL_NEEDED, files=json_list(file_names))}
 
 

@@ -6,6 +6,7 @@ Every server looks; each end is decided under the lock of its row, so that it ha
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -30,10 +31,19 @@ REMOVED_AT_ONCE = 100
 class Sweeper:
     """Looks at all active recordings, and at expired files."""
 
-    def __init__(self, base: Store, recordings: Recordings, captures: Path) -> None:
+    def __init__(self, base: Store, recordings: Recordings, captures: Path, work: Path) -> None:
+        """Prepare.
+
+        Args:
+            base: rows.
+            recordings: their states.
+            captures: where the media engine writes.
+            work: where this server makes files.
+        """
         self._store = base
         self._recordings = recordings
         self._captures = captures
+        self._work = work
         self._cleared = float("-inf")
         """When forgotten captures were last looked for, monotonic."""
         self._rounds = Periodic(self.sweep, EVERY_S, "recordings sweeper")
@@ -60,14 +70,18 @@ class Sweeper:
         if self._store.clock.monotonic() - self._cleared > CLEAR_EVERY_S:
             self._cleared = self._store.clock.monotonic()
             before = now - self._recordings.keep - UNFINISHED_FOR
-            await asyncio.to_thread(_clear, self._captures, before.timestamp())
+            await asyncio.to_thread(_clear, self._captures, self._work, before.timestamp())
 
 
-def _clear(folder: Path, before: float) -> None:
-    """Remove what was captured long ago for recordings that could not be finished."""
-    for path in folder.glob("*.mjr"):
+def _clear(captures: Path, work: Path, before: float) -> None:
+    """Remove what was captured long ago for recordings that could not be finished, or was made here of what
+    another server finished then."""
+    for path in captures.glob("*.mjr"):
         if path.stat().st_mtime < before:
             path.unlink(missing_ok=True)
+    for folder in work.glob("*/"):
+        if folder.stat().st_mtime < before:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _due(standing: store.Standing, now: datetime) -> StopReason | None:

@@ -264,12 +264,13 @@ class Parley:
         registry.observe(engine_statistics)
         self.captures = Captures(recordings, registry.running_meeting)
         registry.observe(self.captures)
-        sweeper = Sweeper(store, recordings, settings.captures)
+        work = settings.folder / "finishing"
+        sweeper = Sweeper(store, recordings, settings.captures, work)
         Finisher(
             store,
             recordings,
             captures=settings.captures,
-            work=settings.folder / "finishing",
+            work=work,
             http=block_http,
             deliver=Delivery(
                 store.vault,

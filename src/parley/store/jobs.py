@@ -238,10 +238,10 @@ class Jobs:
         """Let another job of the queue begin, while the handler of this one goes on.
 
         For the part of a job that only waits, such as an upload; the handler limits that part itself. Not for
-        queues with lanes.
+        queues with lanes. A second call does nothing, as with a job that does not run here.
         """
-        task = next(task for task, running in self._running.items() if running is job)
-        if task not in self._aside:
+        task = next((task for task, running in self._running.items() if running is job), None)
+        if task is not None and task not in self._aside:
             self._aside.add(task)
             self._taken[job.queue] -= 1
             self._queues[job.queue].slots.release()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import av
 import msgspec
 import pytest
 
 from parley.accounts.scope import AppScope
+from parley.base.errors import StateForbids
 from parley.base.ids import PeerId, SessionId, new_uuid
+from parley.base.times import to_ms
 from parley.meetings.configs import RecordingConfig, stored_form
 from parley.outgoing.http import OutgoingHttp, OutgoingPolicy
+from parley.recordings import finishing
 from parley.recordings import store as rows
 from parley.recordings.finishing import Finisher
 from parley.recordings.model import (
@@ -35,6 +40,8 @@ from parley.store.jobs import Job, RetryAt
 from tests.compositor.recorded import MjrWriter, microphone
 from tests.recordings.storage.conftest import ANYWHERE, ONCE
 from tests.storages import S3Server
+from tests.store.databases import running
+from tests.waiting import until
 
 SECONDS = 2
 
@@ -53,8 +60,8 @@ class Studio:
         self.folder, self.url = folder, url
         self.work = folder / "work"
 
-    async def recorded(self, bucket: str, *, uses_bucket: bool = False) -> Recording:
-        """Stopped, and to be finished."""
+    def config(self, bucket: str, *, uses_bucket: bool = False) -> dict[str, Any]:
+        """The sound alone, for that bucket."""
         storage = {
             "type": "aws",
             "access_key": "key",
@@ -71,7 +78,11 @@ class Studio:
             },
             RecordingConfig,
         )
-        settings = resolve(stored_form(self.scope.store.vault, asked), {})
+        return stored_form(self.scope.store.vault, asked)
+
+    async def recorded(self, bucket: str, *, uses_bucket: bool = False) -> Recording:
+        """Stopped, and to be finished."""
+        settings = resolve(self.config(bucket, uses_bucket=uses_bucket), {})
         why = StartReason(Start.API_CALL, SERVER)
         recording = await self.recordings.start(self.scope, self.meeting, settings, why)
         await self.recordings.began(self.scope, recording.id, SessionId(new_uuid()))
@@ -98,10 +109,11 @@ class Studio:
         self.clock.advance(SECONDS)
         async with self.scope.change() as change:
             await rows.stop_open_tracks(change, recording.id, change.now())
-        await self.recordings.stop(self.scope, recording.id, StopReason(Stop.API_CALL, SERVER))
-        return recording
+        return await self.recordings.stop(self.scope, recording.id, StopReason(Stop.API_CALL, SERVER))
 
-    async def finish(self, recording: Recording, attempts: int = 0) -> Recording:
+    async def finish(
+        self, recording: Recording, attempts: int = 0, since: datetime | None = None
+    ) -> Recording:
         """Run the job once."""
         http = OutgoingHttp(OutgoingPolicy())
         vault = self.scope.store.vault
@@ -113,7 +125,7 @@ class Studio:
             http=http,
             deliver=Delivery(vault, Rules(ANYWHERE, {"aws": self.url}, patience=ONCE)),
         )
-        body = {"recording_id": recording.id}
+        body = {"recording_id": recording.id, "since": to_ms(since or recording.updated_at)}
         try:
             await finisher.finish(
                 Job(1, "recordings.finish", recording.id, self.scope.app_id, body, attempts)
@@ -186,3 +198,63 @@ async def test_after_a_day_without_the_storage_it_is_given_up(studio):
     assert done.status is RecordingStatus.ERRORED
     assert "cannot be reached" in (done.error or "")
     assert len(list(studio.folder.glob("*.mjr"))) == 1
+
+
+async def test_what_could_not_be_stored_is_tried_again_with_other_settings(studio, s3):
+    recording = await studio.recorded("nothere")
+    with pytest.raises(StateForbids):
+        await studio.recordings.retry(studio.scope, recording.id)
+    await studio.finish(recording)
+    studio.clock.advance(3 * 86_400)
+    # Another recording of the same people must not take the captures away.
+    assert await rows.still_needed(studio.scope, ["ann-audio-0.mjr"]) == {"ann-audio-0.mjr"}
+
+    bucket = s3.make("there")
+    storage = studio.config(bucket)["storage_config"]
+    again = await studio.recordings.retry(studio.scope, recording.id, storage)
+    assert (again.status, again.error) == (RecordingStatus.UPLOADING, None)
+    url, studio.url = studio.url, "http://127.0.0.1:1"
+    with pytest.raises(RetryAt):  # waited for as after a stop
+        await studio.finish(recording, since=again.updated_at)
+    studio.url = url
+    done = await studio.finish(recording, since=again.updated_at)
+    assert done.status is RecordingStatus.UPLOADED
+    assert s3.read(bucket, f"calls/{done.files[0].name}")
+    assert list(studio.folder.glob("*.mjr")) == []
+
+
+async def test_a_run_that_was_killed_before_it_cleared_up_clears_up(studio, s3):
+    recording = await studio.recorded(s3.make("cleared"))
+    await studio.finish(recording)
+    captured, made = studio.folder / "ann-audio-0.mjr", studio.work / recording.id / "film.mp4"
+    made.parent.mkdir()
+    for path in (captured, made):
+        path.write_bytes(b"left")
+    assert (await studio.finish(recording)).status is RecordingStatus.UPLOADED
+    assert not captured.exists()
+    assert not made.parent.exists()
+
+
+async def test_a_slow_upload_does_not_hold_up_the_next_composition(studio, monkeypatch):
+    monkeypatch.setattr(finishing, "AT_ONCE", 1)
+    uploading: list[str] = []
+    gate = asyncio.Event()
+
+    async def slow(settings: Any, path: Path, name: str) -> None:
+        uploading.append(name)
+        await gate.wait()
+
+    recordings = [await studio.recorded("slow") for _ in range(2)]
+    http = OutgoingHttp(OutgoingPolicy())
+    store = studio.scope.store
+    Finisher(
+        store, studio.recordings, captures=studio.folder, work=studio.work, http=http, deliver=slow
+    ).register()
+    async with running(store):
+        await until(lambda: "" if len(uploading) == 2 else f"{len(uploading)} of 2 are uploaded")
+        gate.set()
+        await until(lambda: "" if not store.jobs._running else "the jobs do not end")
+    await http.close()
+    for recording in recordings:
+        done = await studio.recordings.get(studio.scope, recording.id)
+        assert done.status is RecordingStatus.UPLOADED

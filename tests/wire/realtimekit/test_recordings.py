@@ -200,11 +200,29 @@ async def test_an_inactive_meeting_is_not_recorded(api: Api):
     await api.ask("POST", "/recordings", status=400, json={"meeting_id": meeting_id})
 
 
-@pytest.mark.parametrize("action", ["resume", "jump", None])
+@pytest.mark.parametrize("action", ["resume", "retry", "jump", None])
 async def test_actions_that_do_not_fit_are_refused(api: Api, action: str | None):
     recording_id = await running(api, await api.meeting(title="Weekly"))
     await api.ask("PUT", f"/recordings/{recording_id}", status=400, json={"action": action})
     assert await status_of(api, recording_id) == "RECORDING"
+
+
+async def test_one_that_could_not_be_stored_is_tried_again(api: Api):
+    meeting_id = await api.meeting(title="Weekly")
+    recording_id = await running(api, meeting_id, storage_config={**FILES, "bucket": "elsewhere"})
+    recordings = recordings_of(api.scope.store)
+    await recordings.failed(api.scope, RecordingId(recording_id), "Amazon S3 refuses these keys.")
+    path = f"/recordings/{recording_id}"
+    assert (await api.ask("GET", path, status=200))["data"]["error"] == "Amazon S3 refuses these keys."
+    half = {"type": "aws", "bucket": "films"}
+    await api.ask("PUT", path, status=400, json={"action": "retry", "storage_config": half})
+    again = await api.ask("PUT", path, status=200, json={"action": "retry", "storage_config": FILES})
+    assert again["data"]["status"] == "UPLOADING"
+    assert "error" not in again["data"]
+    config = (await recordings.get(api.scope, RecordingId(recording_id))).config["storage_config"]
+    assert config["bucket"] == "films"
+    assert "hush" not in str(config)  # sealed
+    await api.ask("PUT", path, status=400, json={"action": "retry"})
 
 
 async def test_what_is_not_there_is_not_found(api: Api):

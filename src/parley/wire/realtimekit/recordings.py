@@ -168,7 +168,10 @@ class TrackBody(msgspec.Struct, frozen=True, kw_only=True):
 class ActionBody(msgspec.Struct, frozen=True):
     """What to do."""
 
-    action: Literal["stop", "pause", "resume"]
+    action: Literal["stop", "pause", "resume", "retry"]
+    """`retry`: make and store the files of an ERRORED recording once more."""
+    storage_config: StorageConfig | UnsetType = UNSET
+    """With `retry`: in place of the settings that did not work."""
 
 
 class RecordingQuery(PageQuery, frozen=True, kw_only=True):
@@ -251,11 +254,7 @@ _LEVELLED = tuple(RecordingConfig.__struct_fields__)
 
 def settings_of(scope: AppScope, meeting: Meeting, body: StartBody) -> RecordingSettings:
     """The request over the meeting's own settings."""
-    storage = body.storage_config
-    if storage is not UNSET and storage is not None:
-        missing = missing_storage_key(storage)
-        if missing:
-            raise Invalid(f'"storage_config.{missing}" is required', field=f"storage_config.{missing}")
+    _require_whole(body.storage_config)
     if body.url is not UNSET:
         raise Invalid('"url" cannot be recorded: this server records the meeting itself', field="url")
     if body.rtmp_out_config is not UNSET and body.rtmp_out_config.rtmp_url is not UNSET:
@@ -267,6 +266,22 @@ def settings_of(scope: AppScope, meeting: Meeting, body: StartBody) -> Recording
     request = stored_form(scope.store.vault, RecordingConfig(**given))
     is_interactive = isinstance(body.interactive_config, Interactive)
     return resolve(meeting.recording_config, request, is_interactive=is_interactive)
+
+
+def _require_whole(storage: StorageConfig | UnsetType | None) -> None:
+    missing = missing_storage_key(storage) if isinstance(storage, StorageConfig) else None
+    if missing:
+        raise Invalid(f'"storage_config.{missing}" is required', field=f"storage_config.{missing}")
+
+
+def _sealed(scope: AppScope, storage: StorageConfig | UnsetType) -> Mapping[str, Any] | None:
+    if storage is UNSET:
+        return None
+    _require_whole(storage)
+    sealed: Mapping[str, Any] = stored_form(scope.store.vault, RecordingConfig(storage_config=storage))[
+        "storage_config"
+    ]
+    return sealed
 
 
 async def _meeting(scope: AppScope, meeting_id: str) -> Meeting:
@@ -370,6 +385,13 @@ async def show_recording(call: AppCall, recording: Recording) -> One[RecordingSh
 
 @routes.put("{app}/recordings/{recording_id}")
 async def act_on_recording(call: AppCall, recording: Recording, body: ActionBody) -> One[RecordingShape]:
-    """Stop, pause or resume a recording."""
-    after = await call.context.recordings.act(call.scope, recording.id, RecordingAction(body.action), SERVER)
+    """Stop, pause or resume a recording, or try again to finish one that is ERRORED."""
+    if body.action == "retry":
+        after = await call.context.recordings.retry(
+            call.scope, recording.id, _sealed(call.scope, body.storage_config)
+        )
+    else:
+        after = await call.context.recordings.act(
+            call.scope, recording.id, RecordingAction(body.action), SERVER
+        )
     return One(_shape(call, after, is_full=True))
