@@ -10,8 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from parley.stream.endpoint import Limits
-from parley.stream.frames import encode_text
-from parley.stream.sockets import Acceptance, Heartbeat, Route, UpgradeRequest
+from parley.stream.frames import encode_binary, encode_text
+from parley.stream.sockets import Acceptance, Heartbeat, Outbound, Route, UpgradeRequest
 from tests.stream.serving import (
     Recorder,
     echo,
@@ -22,18 +22,6 @@ from tests.stream.serving import (
 from tests.waiting import until
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-async def test_answering_peer_is_pinged_and_kept() -> None:
-    session = Recorder()
-    async with (
-        serving({"/ws": session.route}, limits=Limits(ping_s=0.5)) as served,
-        raw_client(served) as client,
-    ):
-        for _ in range(3):
-            assert await client.frame() == (PING, b"")
-            client.send(frame(PONG))
-        assert session.live.is_open
 
 
 async def test_silent_peer_is_cut_off() -> None:
@@ -47,9 +35,11 @@ async def test_silent_peer_is_cut_off() -> None:
         assert served.counters.cut_silent == 1
 
 
-def accepting(session: Recorder, heartbeat: Heartbeat) -> Route:
+def accepting(
+    session: Recorder, heartbeat: Heartbeat | None = None, outbound: Outbound | None = None
+) -> Route:
     async def route(request: UpgradeRequest) -> Acceptance:
-        return Acceptance(session, heartbeat=heartbeat)
+        return Acceptance(session, heartbeat=heartbeat, outbound=outbound)
 
     return route
 
@@ -126,6 +116,67 @@ async def test_reader_that_never_catches_up_is_cut_off() -> None:
         assert served.counters.cut_lagging == 1
 
 
+@pytest.mark.parametrize(
+    "outbound", [Outbound(1 << 30, frames=40), Outbound(500_000, frames=1_000)], ids=("frames", "bytes")
+)
+async def test_a_peer_lags_with_the_first_frame_over_the_limit(outbound: Outbound) -> None:
+    session = Recorder()
+    one = encode_binary(bytes(20_000))
+    async with (
+        serving(
+            {"/ws": accepting(session, outbound=outbound)}, limits=Limits(kernel_bytes=32 << 10)
+        ) as served,
+        raw_client(served, receive_bytes=4096) as client,
+    ):
+        while session.live.write_now(one):
+            await asyncio.sleep(0)
+        unsent = session.live._transport.get_write_buffer_size() + session.live._backlog.waiting_bytes
+        if outbound.frames == 40:
+            assert -(-unsent // len(one)) == 41
+        else:
+            assert unsent > outbound.bytes >= unsent - len(one)
+        await until(lambda: "" if session.lags == [True] else f"told {session.lags}")
+        session.live.close(4503, "slow consumer")
+        while (got := await client.frame())[0] != CLOSE:
+            assert got == (BINARY, bytes(20_000))  # what was under way comes whole
+        assert got[1][:2] == (4503).to_bytes(2)
+
+
+async def test_a_frame_for_many_slow_readers_is_in_memory_once() -> None:
+    sessions: list[Recorder] = []
+
+    async def route(request: UpgradeRequest) -> Recorder:
+        sessions.append(Recorder())
+        return sessions[-1]
+
+    published = [encode_binary(bytes(20_000)) for _ in range(20)]
+    async with (
+        serving({"/ws": route}, limits=Limits(kernel_bytes=32 << 10)) as served,
+        raw_client(served, receive_bytes=4096),
+        raw_client(served, receive_bytes=4096),
+    ):
+        for data in published:
+            assert [session.live.write_now(data) for session in sessions] == [True, True]
+        waiting = [session.live._backlog.before_answers() for session in sessions]
+        assert all(len(each) > 5 for each in waiting)
+        known = {id(data) for data in published}
+        assert all(id(data) in known for each in waiting for data in each)
+
+
+async def test_a_server_that_stops_still_says_what_waits() -> None:
+    session = Recorder()
+    async with (
+        serving({"/ws": session.route}, limits=Limits(kernel_bytes=32 << 10)) as served,
+        raw_client(served, receive_bytes=4096) as client,
+    ):
+        for number in range(20):
+            session.live.send_binary(number.to_bytes() * 20_000)
+            await asyncio.sleep(0)
+        session.live.close(1001)
+        assert [(await client.frame())[1][0] for _ in range(20)] == list(range(20))
+        assert (await client.frame())[1][:2] == (1001).to_bytes(2)
+
+
 async def test_sender_that_ignores_lagging_cannot_fill_memory() -> None:
     session = Recorder()
     limits = Limits(high_bytes=64 << 10, kernel_bytes=32 << 10, cut_bytes=1 << 20)
@@ -190,7 +241,7 @@ async def test_reader_of_a_long_answer_who_reads_nothing_is_cut_off() -> None:
 
 async def test_only_so_much_waits_behind_a_long_answer() -> None:
     session = Recorder()
-    limits = Limits(high_bytes=64 << 10, kernel_bytes=32 << 10, cut_bytes=1 << 20)
+    limits = Limits(high_bytes=1 << 20, kernel_bytes=32 << 10)
     async with (
         serving({"/ws": session.route}, limits=limits) as served,
         raw_client(served, receive_bytes=4096) as client,

@@ -1,7 +1,7 @@
 """One open connection: frames in and out, flow control, closing; `websocket.py` opens it.
 
-Nothing here waits: what cannot be written at once is kept by the transport, and a peer that reads too slowly
-is told so, leaves its topics, and is cut off when it does not recover (`endpoint.Limits`).
+Nothing here waits: what cannot be written at once is kept (`backlog`), and a peer that reads too slowly is
+told so, leaves its topics, and is cut off when it does not recover (`endpoint.Limits`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, ClassVar, cast
 
 from parley.stream import frames
-from parley.stream.backlog import Backlog
+from parley.stream.backlog import Answer, Backlog
 from parley.stream.closing import Close
 from parley.stream.endpoint import Endpoint
 from parley.stream.sockets import SocketSession
@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_heartbeat",
         "_lagging",
         "_out",
+        "_outbound",
         "_reader",
         "_session",
         "_state",
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._lagging = False
         self._heard_s = 0.0
         self._heartbeat = self.endpoint.heartbeat
+        self._outbound = self.endpoint.outbound
         self._close_code: int = Close.BROKEN
         self._close_sent = False
         self._close_received = False
@@ -94,23 +96,16 @@ class Connection(asyncio.Protocol):
         """See `Socket.send_texts`."""
         if self._state != OPEN:
             return
-        backlog = self._backlog
-        if backlog is not None:
-            self.flush()
-            backlog.add_texts(texts)
-        elif self._lagging:
-            for text in texts:
-                self.send_text(text)
-            return
-        else:
-            backlog = Backlog(texts)
-            first = backlog.take()
-            if not backlog:  # short: it leaves with what else this turn sends
-                self.send_frames(first)
+        answer = Answer(texts)
+        if self._backlog is None:
+            begun = answer.begin()
+            if answer.is_over:  # short: it leaves with what else this turn sends
+                self.send_frames(begun)
                 return
-            out, self._out = self._out, None
-            backlog.add(b"".join((*(out or ()), first)), first=True)
-            self._backlog = backlog
+        self.flush()
+        if self._backlog is None:
+            self._backlog = Backlog()
+        self._backlog.add_answer(answer)
         self._write_backlog()
 
     def send_frames(self, prepared: bytes) -> None:
@@ -130,25 +125,20 @@ class Connection(asyncio.Protocol):
         if self._out is not None:
             self._out.append(prepared)  # behind what waits for the end of this turn
             return not self._lagging
-        if self._backlog is not None:
-            return self._wait_behind(self._backlog, prepared)
+        backlog = self._backlog
+        if backlog is not None:
+            return self._wait_behind(backlog, prepared)
         self._transport.write(prepared)
-        if self._lagging:
-            self._cut_if_overfull()
-            return False
+        backlog = self._backlog
+        if backlog is not None:  # not everything could be written
+            backlog.handed(prepared)
         return True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """See `Socket.close`."""
         if self._state != OPEN:
             return
-        self._backlog = None
-        self.flush()
-        if self._state != OPEN:  # flushing cut off a laggard
-            return
-        self._state = CLOSING
-        self._close_sent = True
-        self._transport.write(frames.encode_close(code, reason))
+        self._say_goodbye(frames.encode_close(code, reason))
         self._close_code = code
         self._transport.resume_reading()  # the answer must be read, even by a session that had paused
         self._start_timer(self.endpoint.limits.close_s, self.abort)
@@ -194,34 +184,22 @@ class Connection(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        """The peer reads too slowly. Called from inside `write`, so nothing is done here but telling."""
-        if self._lagging:
+        """Something could not be written. Called from inside `write`, so nothing is done here but noting."""
+        if self._state != OPEN:
             return
-        if self._backlog is not None:
-            self._backlog.is_paused = True
+        if self._backlog is None:
+            self._backlog = Backlog()
+        self._backlog.is_paused = True
+        if self._backlog.has_answer and not self._lagging:
             self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
-            return
-        self._lagging = True
-        if self._state == OPEN:
-            self.endpoint.counters.lagged += 1
-            self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
-            # Told in the next turn: whoever is writing now may be walking a list that the session changes.
-            asyncio.get_running_loop().call_soon(self._tell_lagging, True)
 
     def resume_writing(self) -> None:
-        """The peer has caught up."""
+        """The peer has taken everything that was written."""
         if self._backlog is not None:
-            if not self._lagging:
+            if self._backlog.has_answer and not self._lagging:
                 self._stop_timer()
-                self._backlog.is_paused = False
-                asyncio.get_running_loop().call_soon(self._write_backlog)
-            return
-        if not self._lagging:
-            return
-        self._lagging = False
-        if self._state == OPEN:
-            self._stop_timer()
-            asyncio.get_running_loop().call_soon(self._tell_lagging, False)
+            self._backlog.is_paused = False
+            asyncio.get_running_loop().call_soon(self._write_backlog)
 
     def ended(self) -> None:
         """The connection is gone; tell the session, if there was one."""
@@ -247,16 +225,18 @@ class Connection(asyncio.Protocol):
         if out is None or self._state != OPEN:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
-        if self._backlog is not None:
-            self._wait_behind(self._backlog, data)
+        backlog = self._backlog
+        if backlog is not None:
+            self._wait_behind(backlog, data)
             return
         self._transport.write(data)
-        if self._lagging:
-            self._cut_if_overfull()
+        backlog = self._backlog
+        if backlog is not None:
+            backlog.handed(data)
 
     def visited_by_wheel(self) -> None:
         """Once per round: check that the peer is alive, and ask again."""
-        if self._state != OPEN or self._lagging or self._backlog is not None:
+        if self._state != OPEN or self._lagging or (self._backlog is not None and self._backlog.has_answer):
             return  # then another timer decides
         self._look_for_silence()
         self.write_now(_PING)
@@ -286,13 +266,19 @@ class Connection(asyncio.Protocol):
         self._close_received = True
         self._close_code = code
         if self._state == OPEN:
-            self._backlog = None
-            self.flush()
-            self._close_sent = True
-            self._transport.write(frames.encode(frames.CLOSE, payload[:2]))
+            self._say_goodbye(frames.encode(frames.CLOSE, payload[:2]))
         self._state = CLOSING
         self._transport.close()  # the server closes first (RFC 6455 section 7.1.1)
         self._start_timer(self.endpoint.limits.close_s, self.abort)
+
+    def _say_goodbye(self, close_frame: bytes) -> None:
+        """Write what waits, unless the peer lags, and the close frame."""
+        backlog, self._backlog = self._backlog, None
+        out, self._out = self._out or [], None
+        self._state = CLOSING
+        self._close_sent = True
+        waiting = backlog.before_answers() if backlog is not None and not self._lagging else []
+        self._transport.writelines([*waiting, *out, close_frame])
 
     def _fail(self, violation: frames.Violation) -> None:
         """Fail the connection (RFC 6455 section 7.1.7): say why, listen to nothing more, and go."""
@@ -331,25 +317,44 @@ class Connection(asyncio.Protocol):
 
     def _write_backlog(self) -> None:
         """Write what there is room for."""
-        while (backlog := self._backlog) is not None and not backlog.is_paused and not self._lagging:
+        while (backlog := self._backlog) is not None and not backlog.is_paused:
             data = backlog.take()
             if data:
-                self._transport.write(data)
+                self._transport.writelines(data)
             else:
                 self._backlog = None
+            if self._lagging:
+                self._see_whether_caught_up(backlog)
 
     def _wait_behind(self, backlog: Backlog, data: bytes) -> bool:
-        """Keep what comes behind a long answer; False when it may not wait any more."""
+        """Keep what cannot be written yet; False when the peer lags."""
+        backlog.add(data, self.endpoint.count(data))
+        most, in_transport = self._outbound, self._transport.get_write_buffer_size()
+        unsent = backlog.unsent_bytes(in_transport)
         if self._lagging:
+            if unsent > most.bytes + self.endpoint.limits.cut_bytes:
+                self._lagged_too_long()
             return False
-        backlog.add(data)
-        if backlog.waiting_bytes <= self.endpoint.limits.cut_bytes:
+        if unsent <= most.bytes and (
+            most.frames is None or not backlog.has_more_than(most.frames, in_transport)
+        ):
             return True
         self._lagging = True
         self.endpoint.counters.lagged += 1
         self._start_timer(self.endpoint.limits.lag_s, self._lagged_too_long)
+        # Told in the next turn: whoever is writing now may be walking a list that the session changes.
         asyncio.get_running_loop().call_soon(self._tell_lagging, True)
         return False
+
+    def _see_whether_caught_up(self, backlog: Backlog) -> None:
+        most, in_transport = self._outbound, self._transport.get_write_buffer_size()
+        if backlog.unsent_bytes(in_transport) > most.bytes // 4 or (
+            most.frames is not None and backlog.has_more_than(most.frames // 4, in_transport)
+        ):
+            return
+        self._lagging = False
+        self._stop_timer()
+        asyncio.get_running_loop().call_soon(self._tell_lagging, False)
 
     def _tell_lagging(self, behind: bool) -> None:
         if self._state != OPEN or self._session is None:
@@ -362,10 +367,6 @@ class Connection(asyncio.Protocol):
     def _lagged_too_long(self) -> None:
         self.endpoint.counters.cut_lagging += 1
         self.abort()
-
-    def _cut_if_overfull(self) -> None:
-        if self._transport.get_write_buffer_size() > self.endpoint.limits.cut_bytes:
-            self._lagged_too_long()
 
     # --- one timer at a time: handshake, then silence or lag, then close
     # -------------------------------------------------

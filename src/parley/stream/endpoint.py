@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from parley.stream.frames import count
 from parley.stream.handshake import TrustedProxies
-from parley.stream.sockets import Heartbeat, Route
+from parley.stream.sockets import Heartbeat, Outbound, Route
 from parley.stream.wheel import Wheel
 
 
@@ -29,9 +30,10 @@ class Limits:
     """Between pings. A peer of which nothing was heard for two of these is cut off; a route may say otherwise
     (`sockets.Heartbeat`)."""
     high_bytes: int = 512 << 10
-    """Of unsent data in this process; more makes a peer lag until a quarter of it is left."""
+    """Of unsent data in this process; more makes a peer lag until a quarter of it is left. A route may say
+    otherwise (`sockets.Outbound`)."""
     cut_bytes: int = 4 << 20
-    """Of unsent data; more cuts a lagging peer off at once, whoever keeps sending to it."""
+    """Of unsent data on top of that; more cuts a lagging peer off at once, whoever keeps sending to it."""
     lag_s: float = 10.0
     """That a peer may lag before it is cut off. A close frame could not get out either."""
     kernel_bytes: int = 256 << 10
@@ -84,6 +86,9 @@ class Endpoint:
         self.proxies = TrustedProxies(trusted_proxies)
         self.counters = Counters()
         self.heartbeat = Heartbeat(limits.ping_s, 2 * limits.ping_s)
+        self.outbound = Outbound(limits.high_bytes)
+        self._counted = b""
+        self._count = 0
         self._wheels: dict[float, Wheel[Connection]] = {}
         self._dirty: list[Connection] = []  # each at most once, emptied every turn of the loop
 
@@ -93,6 +98,12 @@ class Endpoint:
         if wheel is None:
             wheel = self._wheels[ping_s] = Wheel(ping_s, _visit)
         return wheel
+
+    def count(self, prepared: bytes) -> int:
+        """How many frames these are; what one topic brings to many slow readers is counted once."""
+        if prepared is not self._counted:
+            self._counted, self._count = prepared, count(prepared)
+        return self._count
 
     def flush_soon(self, protocol: Connection) -> None:
         """Write what it gathered at the end of this turn: one callback for all sockets, not one each."""

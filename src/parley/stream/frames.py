@@ -8,7 +8,7 @@ both readers the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final
 
@@ -48,6 +48,38 @@ def encode(opcode: int, payload: bytes) -> bytes:
     if length < 65536:
         return _LENGTH_16.pack(0x80 | opcode, 126, length) + payload
     return _LENGTH_64.pack(0x80 | opcode, 127, length) + payload
+
+
+def count(prepared: bytes) -> int:
+    """How many frames these are."""
+    return len(_ends(prepared))
+
+
+def count_last(parts: Sequence[bytes], size: int) -> int:
+    """How many frames the last `size` bytes are of; of the first of them there may be a part only."""
+    found = 0
+    for part in reversed(parts):
+        if size <= 0:
+            break
+        written = len(part) - size
+        found += sum(1 for end in _ends(part) if end > written)
+        size -= len(part)
+    return found
+
+
+def _ends(prepared: bytes) -> list[int]:
+    """Where each frame ends."""
+    found, position, end = [], 0, len(prepared)
+    while position < end:
+        length = prepared[position + 1]
+        if length < 126:
+            position += 2 + length
+        elif length == 126:
+            position += 4 + int.from_bytes(prepared[position + 2 : position + 4], "big")
+        else:
+            position += 10 + int.from_bytes(prepared[position + 2 : position + 10], "big")
+        found.append(position)
+    return found
 
 
 def encode_text(payload: bytes | str) -> bytes:

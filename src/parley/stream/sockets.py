@@ -68,8 +68,7 @@ class Socket(Protocol):
         """Send text messages that the peer has asked for, however many, at the pace at which it reads.
 
         They are taken when there is room for them, and do not make the peer lag. What is sent after them
-        waits for its turn; a peer lags, and does not catch up any more, when that is more than
-        `Limits.cut_bytes`. A close drops what is left.
+        waits for its turn, and is counted as any frame is (`Outbound`). A close drops what is left.
         """
         ...
 
@@ -89,7 +88,10 @@ class Socket(Protocol):
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; what was sent before still goes out, within a time limit."""
+        """Begin the closing handshake.
+
+        What was sent before still goes out, within a time limit; to a lagging peer only what is under way.
+        """
         ...
 
     def abort(self) -> None:
@@ -149,6 +151,18 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Outbound:
+    """How much may wait for a peer, counted exactly: what the kernel has taken does not wait any more.
+
+    More makes the peer lag until a quarter of it is left.
+    """
+
+    bytes: int
+    frames: int | None = None
+    """None = any number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """A session together with what the handshake answer should say."""
 
@@ -158,6 +172,8 @@ class Acceptance:
     headers: Mapping[str, str] = field(default_factory=dict)
     heartbeat: Heartbeat | None = None
     """None for the server's own (`endpoint.Limits`)."""
+    outbound: Outbound | None = None
+    """None for the server's own."""
 
 
 Route: TypeAlias = Callable[[UpgradeRequest], Awaitable["SocketSession | Acceptance | Rejection"]]

@@ -146,10 +146,13 @@ class WebSocketProtocol(Connection):
         self._reader = frames.FrameReader(limits.message_bytes)
         self._session = accepted.session
         _limit_kernel_buffer(self._transport, limits.kernel_bytes)
-        self._transport.set_write_buffer_limits(high=limits.high_bytes)
+        # Any byte that cannot be written now pauses the connection: from then on frames wait in its backlog,
+        # where they are shared with others and counted.
+        self._transport.set_write_buffer_limits(high=0)
         counters.opened += 1
         counters.open += 1
         self._heartbeat = accepted.heartbeat or self.endpoint.heartbeat
+        self._outbound = accepted.outbound or self.endpoint.outbound
         self.endpoint.wheel(self._heartbeat.ping_s).join(self)
         self._transport.write(answer)
         try:

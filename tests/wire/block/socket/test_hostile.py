@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from parley.wire.block.socket.server import OUTBOUND
 from tests.wire.block.socket.serving import Realtime, until_turned
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -111,6 +112,7 @@ async def test_a_client_that_never_reads_is_closed_and_may_resume(realtime: Real
                 await bob.ask("publish", channel="chat:flood", data="x" * 30_000)
                 sent += 1
         silent.transport.abort()
+    assert sent * 30_000 > OUTBOUND.bytes
     heard = [frame["offset"] for frame in await bob.nothing_more() if frame["type"] == "message"]
     assert heard == list(range(1, sent + 1))
     seen = {"epoch": place["epoch"], "offset": 0}

@@ -42,7 +42,7 @@ from parley.store.core import Store
 from parley.stream import frames as wire
 from parley.stream.closing import Close
 from parley.stream.hub import Hub, Reader
-from parley.stream.sockets import Acceptance, Heartbeat, Rejection, UpgradeRequest
+from parley.stream.sockets import Acceptance, Heartbeat, Outbound, Rejection, UpgradeRequest
 from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
 from parley.wire.block.socket.admission import Admission
@@ -60,6 +60,8 @@ TURN_S = 1.0
 PING_S, IDLE_S = 30.0, 75.0
 """Between protocol pings, and of silence until a connection is closed (6.5); a shorter silence has pings that
 much closer together."""
+OUTBOUND = Outbound(4 << 20, frames=1_000)
+"""What may wait for a client (3.3); more closes it with 4503, and it resumes."""
 WARN_BEFORE_S = 60
 """Before a token ends."""
 
@@ -176,7 +178,9 @@ class BlockSockets:
         if request.params.get("v", "1") != "1":
             return Rejection(400, b"this server speaks version 1\n")
         offered = SUBPROTOCOL if SUBPROTOCOL in request.subprotocols else None
-        return Acceptance(Connection(self, request), subprotocol=offered, heartbeat=self.heartbeat)
+        return Acceptance(
+            Connection(self, request), subprotocol=offered, heartbeat=self.heartbeat, outbound=OUTBOUND
+        )
 
     # --- who is connected ---------------------------------------------------------------------
 
