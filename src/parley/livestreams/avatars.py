@@ -48,6 +48,6 @@ class Avatars:
         while not self._asked.empty():
             url = self._asked.get_nowait()
             path = self._folder / f"avatar-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-            if await fetch_picture(self._http, url, path):
+            if await fetch_picture(self._http, url, path) is None:
                 self._known[url] = path
                 self._came()

@@ -20,6 +20,17 @@ _END = r"$(?!\n)"
 URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s]+" + _END
 Uri = Annotated[str, Meta(pattern=URI_PATTERN, max_length=2048, extra_json_schema={"format": "uri"})]
 Pixels = Annotated[float, Meta(ge=1, le=1920, multiple_of=1)]
+WebUri = Annotated[
+    str,
+    Meta(
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s]+" + _END,
+        max_length=2048,
+        extra_json_schema={"format": "uri"},
+    ),
+]
+Seconds = Annotated[float, Meta(ge=60, le=86400, multiple_of=1)]
+"""How long a recording may be."""
+MarkPixels = Annotated[float, Meta(ge=1, le=16_384, multiple_of=1)]
 _SECRETS = ("access_key", "secret", "password", "private_key")
 _PURPOSE = "storage_config"
 _STORAGE_KEY = '"storage_config"'
@@ -41,14 +52,14 @@ class AudioRecording(_Part, frozen=True):
 class WatermarkSize(_Part, frozen=True):
     """Pixels; the natural size when absent."""
 
-    width: Annotated[float, Meta(ge=1, multiple_of=1)] | UnsetType = UNSET
-    height: Annotated[float, Meta(ge=1, multiple_of=1)] | UnsetType = UNSET
+    width: MarkPixels | UnsetType = UNSET
+    height: MarkPixels | UnsetType = UNSET
 
 
 class Watermark(_Part, frozen=True):
     """A picture over the recording."""
 
-    url: Uri | UnsetType = UNSET
+    url: WebUri | UnsetType = UNSET
     size: WatermarkSize | UnsetType = UNSET
     position: Literal["left top", "right top", "left bottom", "right bottom"] | UnsetType = UNSET
 
@@ -96,7 +107,7 @@ class LiveStreaming(_Part, frozen=True):
 class RecordingConfig(_Part, frozen=True):
     """Defaults of every recording of a meeting."""
 
-    max_seconds: Annotated[float, Meta(ge=60, le=86400)] | UnsetType = UNSET
+    max_seconds: Seconds | UnsetType = UNSET
     file_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]*" + _END, max_length=128)] | UnsetType = (
         UNSET
     )

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -63,6 +63,16 @@ ERRORS_SHOWN = 4_000
 CHUNK = 1 << 20
 Deliver = Callable[[Mapping[str, Any], Path, str], Awaitable[None]]
 """Brings a file into a customer's storage (settings, file, name) and returns when it is verified there."""
+
+
+class Made(NamedTuple):
+    """What the compositor has made."""
+
+    files: list[Wanted]
+    recorded_ms: int
+    """How long the recording is."""
+    lacking: str | None
+    """What is not in it that should be, in plain words."""
 
 
 class CannotFinish(ParleyError):
@@ -135,7 +145,7 @@ class Finisher:
         try:
             self._require_files(scope, noted, job)
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            files, recorded_ms = await self._make(scope, noted, folder)
+            files, recorded_ms, lacking = await self._make(scope, noted, folder)
             async with self._uploads:
                 self._store.jobs.make_room(job)
                 for each in files:
@@ -157,7 +167,7 @@ class Finisher:
                 raise
             await self._recordings.failed(scope, recording.id, reason, kept)
         else:
-            await self._recordings.uploaded(scope, recording.id, kept, recorded_ms)
+            await self._recordings.uploaded(scope, recording.id, kept, recorded_ms, lacking=lacking)
             return True
         return False
 
@@ -173,16 +183,16 @@ class Finisher:
 
     # --- making -----------------------------------------------------------------------------------
 
-    async def _make(self, scope: AppScope, noted: Noted, folder: Path) -> tuple[list[Wanted], int]:
-        """Every file, and how long the recording is in milliseconds."""
+    async def _make(self, scope: AppScope, noted: Noted, folder: Path) -> Made:
+        """Every file."""
         if not planning.spans(noted):
             raise CannotFinish("Nothing was captured.")
         told = partial(self._recordings.progressed, scope, noted.recording.id)
         if noted.recording.kind is RecordingKind.COMPOSITE:
-            pictures = await self._pictures(noted, folder)
+            pictures, lacking = await self._pictures(noted, folder)
             plan = planning.composite(noted, self._captures, folder, pictures)
             length = await compose(plan, folder, told)
-            return planning.wanted(noted, folder), length
+            return Made(planning.wanted(noted, folder), length, lacking)
         made: list[Wanted] = []
         length = 0
         for wanted, plan in planning.tracks(noted, self._captures, folder):
@@ -193,19 +203,26 @@ class Finisher:
         name = with_ending(made[0].name, "zip")
         await asyncio.to_thread(_pack, folder / name, [folder / each.name for each in made])
         archive = c.Output(path=folder / name, container="webm")
-        return [*made, Wanted(FileRole.ARCHIVE, name, archive)], length
+        return Made([*made, Wanted(FileRole.ARCHIVE, name, archive)], length, None)
 
-    async def _pictures(self, noted: Noted, folder: Path) -> dict[str, Path]:
-        """Avatars and the watermark, as far as they can be had; the recording does not fail for them."""
+    async def _pictures(self, noted: Noted, folder: Path) -> tuple[dict[str, Path], str | None]:
+        """Avatars and the watermark, as far as they can be had, and why there is no watermark.
+
+        The recording does not fail for them.
+        """
         watermark = noted.settings.video_config.watermark
-        urls = {moment.payload.get("picture") for moment in noted.moments}
-        urls |= {None if watermark is None else watermark.url}
+        mark = None if watermark is None else watermark.url
+        urls = {mark, *(moment.payload.get("picture") for moment in noted.moments)}
         found: dict[str, Path] = {}
+        lacking = None
         for number, url in enumerate(sorted(url for url in urls if url)):
             path = folder / f"picture-{number}"
-            if await fetch_picture(self._http, url, path):
+            why = await fetch_picture(self._http, url, path)
+            if why is None:
                 found[url] = path
-        return found
+            elif url == mark:
+                lacking = f"The watermark could not be had: {why}"
+        return found, lacking
 
     # --- keeping ----------------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class Recording(msgspec.Struct, frozen=True):
     """None = of a meeting."""
     stop_reason: StopReason | None = None
     error: str | None = None
-    """Why it is ERRORED, in plain words."""
+    """Why it is ERRORED, or what an UPLOADED one goes without, in plain words."""
     recorded_ms: int = 0
     """Captured up to `capturing_since`, pauses excluded."""
     capturing_since: datetime | None = None

@@ -285,9 +285,15 @@ class Recordings:
                 await store.put(change, replace(before, progress=percent, updated_at=change.now()))
 
     async def uploaded(
-        self, scope: AppScope, recording_id: RecordingId, files: Sequence[StoredFile], recorded_ms: int
+        self,
+        scope: AppScope,
+        recording_id: RecordingId,
+        files: Sequence[StoredFile],
+        recorded_ms: int,
+        *,
+        lacking: str | None = None,
     ) -> Recording:
-        """Everything is where it belongs."""
+        """Everything is where it belongs; `lacking` says what it goes without."""
         async with scope.change() as change:
             before = _found(await store.lock(change, recording_id), recording_id)
             if before.status is not RecordingStatus.UPLOADING:
@@ -296,6 +302,7 @@ class Recordings:
             after = replace(
                 before,
                 status=RecordingStatus.UPLOADED,
+                error=lacking,
                 files=tuple(files),
                 size_bytes=_main_size(files),
                 recorded_ms=recorded_ms,

@@ -33,7 +33,7 @@ from parley.recordings.model import (
     TrackId,
     TrackSource,
 )
-from parley.recordings.settings import resolve
+from parley.recordings.settings import Watermark, resolve
 from parley.recordings.storage.delivery import Delivery
 from parley.recordings.storage.target import Rules
 from parley.store.jobs import Job, RetryAt
@@ -58,6 +58,7 @@ class Studio:
     def __init__(self, recordings, app_scope: AppScope, meeting, clock, folder: Path, url: str) -> None:
         self.recordings, self.scope, self.meeting, self.clock = recordings, app_scope, meeting, clock
         self.folder, self.url = folder, url
+        self.policy = OutgoingPolicy()
         self.work = folder / "work"
 
     def config(self, bucket: str, *, uses_bucket: bool = False) -> dict[str, Any]:
@@ -80,9 +81,11 @@ class Studio:
         )
         return stored_form(self.scope.store.vault, asked)
 
-    async def recorded(self, bucket: str, *, uses_bucket: bool = False) -> Recording:
-        """Stopped, and to be finished."""
+    async def recorded(self, bucket: str, *, uses_bucket: bool = False, mark: str | None = None) -> Recording:
+        """Stopped, and to be finished; `mark` is the address of a watermark."""
         settings = resolve(self.config(bucket, uses_bucket=uses_bucket), {})
+        video = msgspec.structs.replace(settings.video_config, watermark=Watermark(url=mark))
+        settings = msgspec.structs.replace(settings, video_config=video)
         why = StartReason(Start.API_CALL, SERVER)
         recording = await self.recordings.start(self.scope, self.meeting, settings, why)
         await self.recordings.began(self.scope, recording.id, SessionId(new_uuid()))
@@ -115,7 +118,7 @@ class Studio:
         self, recording: Recording, attempts: int = 0, since: datetime | None = None
     ) -> Recording:
         """Run the job once."""
-        http = OutgoingHttp(OutgoingPolicy())
+        http = OutgoingHttp(self.policy)
         vault = self.scope.store.vault
         finisher = Finisher(
             self.scope.store,
@@ -152,6 +155,15 @@ async def test_the_file_is_in_the_customers_storage_alone_where_the_bucket_is_of
         assert played.duration is not None
         assert abs(played.duration / av.time_base - SECONDS) < 0.2
     assert list(studio.folder.glob("*.mjr")) == []
+
+
+async def test_a_watermark_that_cannot_be_had_is_told_and_does_not_cost_the_recording(studio, s3):
+    studio.policy = OutgoingPolicy(allow_private=False)
+    recording = await studio.recorded(s3.make("unmarked"), mark="http://127.0.0.1:9/logo.png")
+    done = await studio.finish(recording)
+    assert done.status is RecordingStatus.UPLOADED
+    assert done.error is not None
+    assert done.error.startswith("The watermark could not be had: ")
 
 
 async def test_a_bucket_that_is_not_there_is_told_and_nothing_is_lost(studio):

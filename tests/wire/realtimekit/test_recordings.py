@@ -105,6 +105,27 @@ async def test_the_sdk_records_tracks(api: Api):
     await api.ask("PUT", f"/recordings/{recording.id}", status=200, json={"action": "stop"})
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"layers": {"a": {}, "b": {"file_name_prefix": "b"}}, "max_seconds": 60}, 200),
+        ({"layers": {"a": {}, "b": {}}}, 400),
+        ({"layers": {"a": {}, "b": {"file_name_prefix": "default"}}}, 400),
+        ({"layers": {f"{n}": {"file_name_prefix": f"{n}"} for n in range(9)}}, 400),
+        ({"layers": {"a": {"media_kind": "video"}}}, 400),
+        ({"max_seconds": 59}, 400),
+    ],
+)
+async def test_layers_of_tracks_are_files_of_different_names(api: Api, body: dict[str, Any], status: int):
+    meeting_id = await api.meeting(title="Weekly")
+    await api.join(meeting_id, await api.participant(meeting_id, "ann", name="Ann"))
+    told = await api.ask("POST", "/recordings/track", status=status, json={"meeting_id": meeting_id, **body})
+    if status == 200:
+        recording = await rows.get(api.scope, RecordingId(told["data"]["recording"]["id"]))
+        assert recording is not None
+        assert (recording.config["max_seconds"], recording.config["layers"]) == (60, {"a": None, "b": "b"})
+
+
 async def test_the_storage_is_told_without_its_secrets(api: Api):
     meeting_id = await api.meeting(title="Weekly")
     asked = await start(api, meeting_id, storage_config=FILES)
@@ -167,10 +188,13 @@ async def test_the_end_of_the_session_ends_it(api: Api):
         ({"meeting_id": str(uuid.uuid4())}, 404),
         ({"max_seconds": 59}, 400),
         ({"max_seconds": 86_401}, 400),
+        ({"max_seconds": 60.5}, 400),
         ({"file_name_prefix": "../up"}, 400),
         ({"video_config": {"codec": "AV1"}}, 400),
         ({"video_config": {"width": 1921}}, 400),
         ({"video_config": {"watermark": {"url": "no url"}}}, 400),
+        ({"video_config": {"watermark": {"url": "ftp://logos.example/a.png"}}}, 400),
+        ({"video_config": {"watermark": {"size": {"width": 1e30}}}}, 400),
         ({"video_config": {"export_file": False}, "audio_config": {"export_file": False}}, 400),
         ({"realtimekit_bucket_config": {"enabled": False}}, 400),
         ({"storage_config": {"type": "aws", "bucket": "b"}}, 400),

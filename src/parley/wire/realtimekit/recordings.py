@@ -17,6 +17,7 @@ from parley.meetings.configs import (
     BucketConfig,
     LiveStreaming,
     RecordingConfig,
+    Seconds,
     StorageConfig,
     Uri,
     VideoRecording,
@@ -57,6 +58,7 @@ routes = Routes("Recordings", loads={"recording": _load_recording})
 Status = Literal["INVOKED", "RECORDING", "PAUSED", "UPLOADING", "UPLOADED", "ERRORED"]
 Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", max_length=128)]
 MAX_USERS = 100
+MAX_LAYERS = 8
 DEFAULT_LAYER = "default"
 
 
@@ -98,7 +100,7 @@ class RecordingShape(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["TRACK"] | UnsetType = UNSET
     track_download_urls: Sequence[dict[str, Any]] | UnsetType = UNSET
     error: str | UnsetType = UNSET
-    """Of an ERRORED one: why, in plain words."""
+    """Of an ERRORED one: why, in plain words. Of an UPLOADED one: what it goes without."""
     progress: int | UnsetType = UNSET
     """Of an UPLOADING one: how far the work has come, 0 to 100."""
 
@@ -133,7 +135,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     """What shall be recorded, and how; what is absent is decided by the meeting's `recording_config`."""
 
     meeting_id: Annotated[str, Meta(min_length=1)]
-    max_seconds: Annotated[float, Meta(ge=60, le=86400)] | UnsetType = UNSET
+    max_seconds: Seconds | UnsetType = UNSET
     allow_multiple_recordings: bool = False
     file_name_prefix: Prefix | UnsetType = UNSET
     video_config: VideoRecording | UnsetType = UNSET
@@ -160,7 +162,8 @@ class TrackBody(msgspec.Struct, frozen=True, kw_only=True):
     """Whose sound shall be recorded, each in a file of its own."""
 
     meeting_id: Annotated[str, Meta(min_length=1)]
-    layers: Annotated[dict[str, Layer], Meta(max_length=1)] | UnsetType = UNSET
+    max_seconds: Seconds | UnsetType = UNSET
+    layers: dict[str, Layer] | UnsetType = UNSET
     user_ids: Annotated[list[str], Meta(max_length=MAX_USERS)] | UnsetType = UNSET
     """Participant ids, or the customer's own."""
 
@@ -284,6 +287,17 @@ def _sealed(scope: AppScope, storage: StorageConfig | UnsetType) -> Mapping[str,
     return sealed
 
 
+def _prefixes(body: TrackBody) -> dict[str, str | None]:
+    """Those of the files, by layer."""
+    layers = {DEFAULT_LAYER: Layer()} if body.layers is UNSET or not body.layers else body.layers
+    if len(layers) > MAX_LAYERS:
+        raise Invalid(f'"layers" must contain less than or equal to {MAX_LAYERS} items', field="layers")
+    prefixes = {name: each.file_name_prefix or None for name, each in layers.items()}
+    if len({prefix or DEFAULT_LAYER for prefix in prefixes.values()}) < len(prefixes):
+        raise Invalid('"layers" must differ in "file_name_prefix": files are named by it', field="layers")
+    return prefixes
+
+
 async def _meeting(scope: AppScope, meeting_id: str) -> Meeting:
     if not is_uuid(meeting_id):
         raise Invalid('"meeting_id" must be a valid GUID', field="meeting_id")
@@ -349,18 +363,13 @@ async def start_track_recording(call: AppCall, body: TrackBody) -> One[TrackStar
     """Record the sound of each peer of a running session in a file of its own."""
     meeting = await _meeting(call.scope, body.meeting_id)
     session = await history.active_session(call.scope, meeting.id)
-    layers = {DEFAULT_LAYER: Layer()} if body.layers is UNSET or not body.layers else body.layers
-    prefixes = {
-        name: None if each.file_name_prefix is UNSET else each.file_name_prefix
-        for name, each in layers.items()
-    }
     recording = await call.context.recordings.start(
         call.scope,
         meeting,
         resolve(
             meeting.recording_config,
-            {},
-            layers=prefixes,
+            {} if body.max_seconds is UNSET else {"max_seconds": int(body.max_seconds)},
+            layers=_prefixes(body),
             user_ids=[] if body.user_ids is UNSET else body.user_ids,
         ),
         StartReason(Start.API_CALL, SERVER),
