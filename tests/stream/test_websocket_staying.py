@@ -128,7 +128,7 @@ async def test_a_peer_lags_with_the_first_frame_over_the_limit(outbound: Outboun
         ) as served,
         raw_client(served, receive_bytes=4096) as client,
     ):
-        while session.live.write_now(one):
+        while session.live.write_now(one):  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0)
         unsent = session.live._transport.get_write_buffer_size() + session.live._backlog.waiting_bytes
         if outbound.frames == 40:
