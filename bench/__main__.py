@@ -38,9 +38,9 @@ BENCHES = (
     "recorder",
     "livestream",
 )
-LONG = ("kills",)
+LONG = ("kills", "recording_kills")
 """These take too long to be run unless they are named. Options after the name of one bench are its own."""
-IN_PRIVATE_NETWORK = {"livestream", "media_setup", "recorder", "signalling"}
+IN_PRIVATE_NETWORK = {"livestream", "media_setup", "recorder", "recording_kills", "signalling"}
 """These need an interface for media."""
 LIMIT_S = 600.0
 """Of one bench that is not long."""

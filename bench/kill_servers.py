@@ -10,7 +10,7 @@ import random
 import re
 import sys
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -86,8 +86,9 @@ async def _pump(reader: StreamReader, writer: StreamWriter) -> None:
             await writer.drain()
 
 
-def _serve(arguments: tuple[str, ...], log: Path) -> None:
+def _serve(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
     """`parley serve`, in a process that has imported it already."""
+    os.environ.update(environment)
     with log.open("wb", buffering=0) as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
@@ -107,12 +108,27 @@ _processes.set_forkserver_preload(
 class Killed:
     """One place for a server process: start, kill -9, start again."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...], balancer: Balancer) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: tuple[str, ...],
+        balancer: Balancer,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
         self._options = options
         self._balancer = balancer
+        self._environment = environment or {}
         self._process: ForkServerProcess | None = None
         self._port = 0
+        self._lives = 0
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start a process and wait until it listens.
@@ -121,10 +137,12 @@ class Killed:
             RuntimeError: it does not; with what it printed.
         """
         self._folder.mkdir(exist_ok=True)
-        log = self._folder / "serve.log"
-        log.unlink(missing_ok=True)
-        arguments = ("--data", str(self._folder), "--port", "0", "--no-media", "--no-demo", *self._options)
-        process = self._process = _processes.Process(target=_serve, args=(arguments, log), daemon=True)
+        self._lives += 1
+        log = self._folder / f"serve-{self._lives}.log"
+        arguments = ("--data", str(self._folder), "--port", "0", "--no-demo", *self._options)
+        process = self._process = _processes.Process(
+            target=_serve, args=(arguments, self._environment, log), daemon=True
+        )
         await asyncio.to_thread(process.start)
         try:
             async with asyncio.timeout(START_S):

@@ -289,7 +289,7 @@ async def run(database: Database, folder: Path, kills: int, seed: int) -> Outcom
     settings = Settings(
         data=folder / "0", database_url=database.url, redis_url=database.bus_url, secret_key=_new_key()
     )
-    options = ["--secret-key", settings.secret_key, "--log-level", "warning"]
+    options = ["--no-media", "--secret-key", settings.secret_key, "--log-level", "warning"]
     if database.url:
         options += ["--database-url", database.url, "--redis-url", database.bus_url]
     token = await _prepare(settings)
