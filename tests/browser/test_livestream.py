@@ -83,8 +83,10 @@ async def test_a_host_streams_and_viewers_watch(stage: Stage) -> None:
     await _shows_camera(page)
 
     await host.until(f"{MEETING}.livestream.state === 'LIVESTREAMING'")
+    await host.until(f"{MEETING}.livestream.viewerCount === 2")
     await host.page.evaluate(f"{MEETING}.livestream.stop()")
     await viewer.until(f"{MEETING}.livestream.state === 'IDLE'")
+    await viewer.until(f"{MEETING}.livestream.viewerCount === 0")
     await expect(page.get_by_text("The stream has ended")).to_be_visible()
     await page.close()
     for kit in kits:

@@ -120,6 +120,24 @@ async def test_unknown_streams_are_not_found(screening: Screening) -> None:
         await screening.playback.file("nothing", "index.m3u8", "")
 
 
+async def test_viewers_are_told_how_a_stream_stands(app_scope: AppScope, tmp_path: Path) -> None:
+    streams = streams_of(app_scope.store)
+    stream = await streams.create(app_scope, "radio")
+
+    async def state() -> str:
+        playback = Playback(streams, tmp_path, Audience(streams, Tally(None, "here")))
+        standing = await playback.standing(stream.id)
+        assert (standing.name, standing.viewers) == ("radio", 0)
+        return standing.state
+
+    assert await state() == "waiting"
+    for error, wanted in ((None, "ended"), ("The encoder failed.", "interrupted")):
+        await IngestKeeper(streams).admit(streams.key(stream))
+        assert await state() == "live"
+        await streams.stop(app_scope, stream.id, error=error)
+        assert await state() == wanted
+
+
 async def test_after_the_end_viewers_see_it_and_nobody_comes_in(screening: Screening) -> None:
     viewer = await screening.enter()
     await screening.streams.stop(screening.scope, screening.stream.id)

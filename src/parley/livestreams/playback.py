@@ -11,7 +11,9 @@ import re
 import secrets
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import msgspec
 
 from parley.base.errors import NotFound
 from parley.livestreams.audience import Audience
@@ -37,6 +39,16 @@ class File(NamedTuple):
     kind: str
     is_final: bool
     """It stays as it is: a segment."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What viewers are told of a stream."""
+
+    state: Literal["waiting", "live", "ended", "interrupted"]
+    """Waiting has not begun yet, interrupted ended because it could not go on; both may begin again."""
+    name: str | None
+    viewers: int
+    """Who watch now."""
 
 
 class _Known(NamedTuple):
@@ -89,6 +101,22 @@ class Playback:
         length_ms = self._lengths.get((known.stream.id, number), 0)
         self._audience.fetched(known.stream.id, viewer, number, length_ms, known.run)
         return File(content, "video/mp2t", True)
+
+    async def standing(self, stream_id: str) -> Standing:
+        """How a stream stands.
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        stream, run, _ = await self._look(stream_id)
+        state: Literal["waiting", "live", "ended", "interrupted"] = "waiting"
+        if stream.status is LivestreamStatus.LIVE:
+            state = "live"
+        elif stream.status is LivestreamStatus.ERRORED:
+            state = "interrupted"
+        elif run is not None and not stream.is_active:
+            state = "ended"
+        return Standing(state, stream.name, await self._audience.count(stream.id))
 
     # --- playlists --------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from parley.livestreams.model import (
     RunId,
     StreamSettings,
 )
+from parley.livestreams.push import Target
 from parley.livestreams.states import States
 from parley.meetings.model import Meeting, MeetingStatus
 from parley.store.core import Store
@@ -291,6 +292,16 @@ def _found(stream: Livestream | None, stream_id: str) -> Livestream:
     if stream is None:
         raise NotFound(f"No livestream found with id {stream_id}")
     return stream
+
+
+def pushed_to(url: str, width: int, height: int) -> StreamSettings:
+    """For a stream whose picture is sent to an RTMP server outside.
+
+    Raises:
+        Invalid: it is no RTMP URL.
+    """
+    Target.of(url)
+    return StreamSettings(width, height, rtmp_url=url)
 
 
 def settings_of(meeting: Meeting, wanted: StreamSettings) -> StreamSettings:

@@ -1,75 +1,81 @@
-/** Page of a live stream: plays it as close to the present as segments allow, and waits for one that is not on. */
+/** Page of a live stream: plays it while it is on, and says how it stands while it is not. */
 import './watch.css';
-import Hls from 'hls.js/light';
 import { byId, el } from '../common/dom';
+import { icon } from '../common/icons';
+import { controls } from './controls';
+import { Player } from './player';
+import { type Standing, standingOf } from './standing';
 
 const AGAIN_MS = 3_000;
-/** Segments to stay behind; more is safer, less is nearer. */
-const BEHIND = 2;
+/** While it plays only the number of viewers is asked for. */
+const COUNT_MS = 5_000;
+const WORDS: Record<Exclude<Standing['state'], 'live'>, [title: string, hint: string]> = {
+  waiting: ['The stream has not begun yet', 'It begins here by itself.'],
+  ended: ['The stream has ended', 'Should it go on, it begins here by itself.'],
+  interrupted: ['The stream was interrupted', 'Should it go on, it begins here by itself.'],
+  unknown: ['There is no such stream', 'Check the address: a part of it may be missing.'],
+  away: ['The stream cannot be reached', 'Trying again…'],
+};
 
 const id = decodeURIComponent(location.pathname.split('/')[2] ?? '');
-const url = `/hls/${encodeURIComponent(id)}/index.m3u8`;
+const base = `/hls/${encodeURIComponent(id)}`;
 
-const video = el('video', { playsinline: '', autoplay: '', controls: '' });
-const live = el('span', { class: 'live' }, 'LIVE');
-const title = el('h1', {}, 'Waiting for the stream');
-const hint = el('p', {}, 'It begins here by itself.');
-const waiting = el('section', { class: 'waiting', role: 'status' }, title, hint);
-const unmute = el('button', { class: 'button primary unmute', type: 'button', click: () => sound() }, 'Turn the sound on');
-byId('app').replaceChildren(el('main', { class: 'watch' }, video, live, waiting, unmute));
-
-let hls: Hls | undefined;
-let hasPlayed = false;
-
-function show(state: 'waiting' | 'playing'): void {
-  const isPlaying = state === 'playing';
-  video.hidden = live.hidden = !isPlaying;
-  waiting.hidden = isPlaying;
-  title.textContent = hasPlayed ? 'The stream has ended' : 'Waiting for the stream';
-  hint.textContent = hasPlayed ? 'Should it go on, it begins here by itself.' : 'It begins here by itself.';
-  unmute.hidden = !isPlaying || !video.muted;
+const video = el('video', { playsinline: '', autoplay: '' });
+const viewers = el('span', { class: 'viewers' });
+const title = el('h1');
+const hint = el('p');
+const sign = el('span', { class: 'sign' }, icon('onAir'));
+const brand = el('span', { class: 'brand' }, el('img', { src: '/favicon.svg', alt: '', width: '22', height: '22' }), 'Parley');
+const stage = el('main', { class: 'watch' });
+const player = new Player(video, () => void look());
+stage.append(
+  video,
+  el('span', { class: 'spinner', role: 'img', 'aria-label': 'Loading' }),
+  el('header', { class: 'top' }, el('span', { class: 'live' }, 'LIVE'), viewers),
+  el('section', { class: 'notice', role: 'status' }, sign, title, hint),
+  ...controls(stage, video, () => player.play()),
+  el('footer', {}, brand),
+);
+byId('app').replaceChildren(stage);
+for (const [what, isLoading] of [['waiting', true], ['canplay', false], ['playing', false]] as const) {
+  video.addEventListener(what, () => stage.toggleAttribute('data-loading', isLoading));
 }
 
-function sound(): void {
-  video.muted = false;
-  unmute.hidden = true;
+let next = 0;
+/** It has ended, and its last seconds are still played. */
+let isEnding = false;
+
+/** Ask how it stands, do what follows, and ask again after a while. */
+async function look(): Promise<void> {
+  clearTimeout(next);
+  const standing = await standingOf(base);
+  clearTimeout(next);
+  const wasEnding = isEnding;
+  isEnding = player.isOn && standing.state !== 'live' && standing.state !== 'away';
+  if (isEnding && (wasEnding || video.paused)) return player.stop(); // and looks again
+  if (player.isOn) count(standing);
+  else show(standing);
+  if (standing.state !== 'unknown') next = window.setTimeout(() => void look(), player.isOn ? COUNT_MS : AGAIN_MS);
 }
 
-/** Browsers start pictures with sound only after a click; without sound they always do. */
-async function play(): Promise<void> {
-  try {
-    await video.play();
-  } catch {
-    video.muted = true;
-    await video.play().catch(() => undefined);
+function show(standing: Standing): void {
+  const { state, name } = standing;
+  stage.dataset.state = state;
+  document.title = `${name || 'Live'} · Parley`;
+  if (state === 'live') {
+    count(standing);
+    stage.toggleAttribute('data-loading', true);
+    player.start(`${base}/index.m3u8`);
+  } else {
+    [title.textContent, hint.textContent] = WORDS[state];
   }
-  hasPlayed = true;
-  show('playing');
 }
 
-function later(): void {
-  hls?.destroy();
-  hls = undefined;
-  show('waiting');
-  setTimeout(() => void begin(), AGAIN_MS);
+function count({ viewers: number }: Standing): void {
+  if (number === undefined) return;
+  viewers.hidden = number < 1;
+  viewers.title = number === 1 ? 'One viewer' : `${number} viewers`;
+  viewers.replaceChildren(icon('eye'), String(number));
 }
 
-/** Ask once in a while whether there is something to play: no player is needed for that. */
-async function begin(): Promise<void> {
-  const answer = await fetch(url, { cache: 'no-store' }).catch(() => undefined);
-  if (!answer?.ok) return later();
-  if (!Hls.isSupported()) {
-    video.src = url; // Safari on phones plays it by itself
-    video.onerror = video.onended = later;
-    return play();
-  }
-  const player = (hls = new Hls({ liveSyncDurationCount: BEHIND, liveMaxLatencyDurationCount: BEHIND + 4, maxLiveSyncPlaybackRate: 1.1 }));
-  player.on(Hls.Events.ERROR, (_, error) => error.fatal && hls === player && later());
-  player.on(Hls.Events.MANIFEST_PARSED, () => void play());
-  video.onended = () => later();
-  player.loadSource(url);
-  player.attachMedia(video);
-}
-
-show('waiting');
-void begin();
+void look();

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
+
 from parley.base.errors import NotFound, ParleyError
 from parley.livestreams.playback import Playback
 from parley.livestreams.states import HLS
@@ -15,6 +17,8 @@ from parley.wire.asgi import Answer, ClientGone, Header, Receive, Send
 from parley.wire.realtimekit.errors import refuse, refuse_status
 
 PREFIX = f"{HLS}/"
+STANDING = "status"
+"""Beside the playlist: how the stream stands (`livestreams.playback.Standing`)."""
 _ANYBODY: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
@@ -53,6 +57,11 @@ class HlsFiles:
         stream_id, slash, name = scope["path"].removeprefix(PREFIX).partition("/")
         if not slash or "/" in name:
             raise NotFound("There is no such file.")
+        if name == STANDING:
+            body = msgspec.json.encode(await self._playback.standing(stream_id))
+            return Answer(
+                200, body, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+            )
         viewer = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("v", [""])[0]
         file = await self._playback.file(stream_id, name, viewer)
         cached = b"public, max-age=60" if file.is_final else b"no-store"
