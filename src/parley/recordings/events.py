@@ -29,6 +29,8 @@ class RecordingStatusChanged(Event, frozen=True, kw_only=True):
     download_url_expiry: datetime | None = None
     stop_reason: str | None = None
     """JSON, as it is told on the wire."""
+    copied_by: str | None = None
+    """See `RecordingSettings`."""
     meeting_title: str = ""
     session_started_at: datetime | None = None
     session_created_at: datetime | None = None

@@ -435,6 +435,7 @@ class Recordings:
                 audio_download_url=self.download_url(recording, FileRole.AUDIO) if is_there else None,
                 download_url_expiry=recording.expires_at,
                 stop_reason=None if recording.stop_reason is None else _json(recording.stop_reason),
+                copied_by=recording.config.get("copied_by"),
                 **msgspec.structs.asdict(labels),
             )
         )

@@ -64,6 +64,8 @@ class RecordingSettings(msgspec.Struct, frozen=True):
     """HLS with timed metadata instead of one file."""
     layers: dict[str, str | None] = msgspec.field(default_factory=dict)
     """Of a track recording: prefix of the files by name of the layer."""
+    copied_by: str | None = None
+    """The run of a live stream that sends the picture to an RTMP server outside meanwhile."""
     user_ids: list[str] = msgspec.field(default_factory=list)
     """Of a track recording: whom; nobody named is everybody."""
 

@@ -24,6 +24,7 @@ from parley.media.rtmp import APPLICATION, RtmpIngest, RtmpOptions, missing
 from parley.meetings.live.registry import MeetingRegistry
 from parley.outgoing.http import OutgoingPolicy
 from parley.outgoing.ports import Http
+from parley.server.recording_copies import RecordingCopies
 from parley.store.core import Store
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class Streaming:
             ingest_server=f"rtmp://{host}:{settings.rtmp_port}/{APPLICATION}/",
             open_ingest=self._open_ingest,
         )
+        RecordingCopies(store, self.streams).register()
         self._ingest = RtmpIngest(self._options, IngestKeeper(self.streams))
         self._audience = Audience(self.streams, tally)
         self.playback = Playback(self.streams, folder, self._audience)

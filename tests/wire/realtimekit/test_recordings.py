@@ -12,8 +12,10 @@ from parley.base.ids import MeetingId
 from parley.recordings import store as rows
 from parley.recordings.capture import MeetingCapture
 from parley.recordings.model import MomentKind, RecordingId
+from parley.server.recording_copies import RecordingCopies
+from tests.store.databases import running as running_store
 from tests.waiting import until
-from tests.wire.realtimekit.serving import Api, recordings_of
+from tests.wire.realtimekit.serving import Api, recordings_of, streams_of
 
 TRIES = 20_000
 """Requests until something has happened; about a minute."""
@@ -200,7 +202,7 @@ async def test_the_end_of_the_session_ends_it(api: Api):
         ({"storage_config": {"type": "aws", "bucket": "b"}}, 400),
         ({"interactive_config": {"type": "ID4"}}, 400),
         ({"url": "https://pages.example/mine"}, 400),
-        ({"rtmp_out_config": {"rtmp_url": "rtmp://x.example/live"}}, 400),
+        ({"rtmp_out_config": {"rtmp_url": "https://x.example/live"}}, 400),
     ],
 )
 async def test_what_cannot_be_recorded_is_refused(api: Api, body: dict[str, Any], status: int):
@@ -216,6 +218,29 @@ async def test_one_at_a_time_unless_it_is_allowed(api: Api):
     await start(api, meeting_id)
     await api.ask("POST", "/recordings", status=409, json={"meeting_id": meeting_id})
     await start(api, meeting_id, allow_multiple_recordings=True)
+
+
+async def test_a_recording_is_sent_elsewhere_until_it_ends(api: Api):
+    store = api.scope.store
+    RecordingCopies(store, streams_of(store)).register()
+    out = {"rtmp_out_config": {"rtmp_url": "rtmp://x.example/live/key"}, "video_config": {"width": 640}}
+    async with running_store(store):
+        meeting_id = await api.meeting(title="Weekly")
+        recording = await start(api, meeting_id, **out)
+        stream = await streams_of(store).active(api.scope, MeetingId(meeting_id))
+        assert (stream.config.rtmp_url, stream.config.width) == ("rtmp://x.example/live/key", 640)
+        await api.ask("POST", "/recordings", status=409, json={"meeting_id": meeting_id, **out})
+        await api.ask("PUT", f"/recordings/{recording['id']}", status=200, json={"action": "stop"})
+        for _ in range(TRIES):
+            listed = await api.ask("GET", f"/livestreams/{stream.id}", status=200)
+            if listed["data"]["livestream"]["status"] == "IDLE":
+                break
+        else:
+            raise AssertionError("the stream goes on")
+        # A recording that cannot begin leaves no stream behind, and one of another reason alone.
+        await start(api, meeting_id)
+        await api.ask("POST", "/recordings", status=409, json={"meeting_id": meeting_id, **out})
+        await api.ask("GET", f"/meetings/{meeting_id}/active-livestream", status=404)
 
 
 async def test_an_inactive_meeting_is_not_recorded(api: Api):

@@ -7,10 +7,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from parley.accounts.scope import AppScope
-from parley.base.errors import Invalid
+from parley.base.errors import Invalid, ParleyError
 from parley.base.ids import MeetingId, is_uuid
 from parley.base.paging import Order
 from parley.base.times import iso_ms
+from parley.livestreams.model import Run
+from parley.livestreams.service import pushed_to
 from parley.meetings import service as meetings
 from parley.meetings.configs import (
     AudioRecording,
@@ -145,7 +147,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     dyte_bucket_config: BucketConfig | UnsetType = UNSET
     live_streaming_config: LiveStreaming | UnsetType = UNSET
     rtmp_out_config: RtmpOut | UnsetType = UNSET
-    """Not served; a livestream of the meeting does that."""
+    """The meeting is streamed there as long as it is recorded."""
     interactive_config: Interactive | UnsetType | None = UNSET
     url: Uri | UnsetType = UNSET
     """Not served: the meeting itself is recorded."""
@@ -260,11 +262,6 @@ def settings_of(scope: AppScope, meeting: Meeting, body: StartBody) -> Recording
     _require_whole(body.storage_config)
     if body.url is not UNSET:
         raise Invalid('"url" cannot be recorded: this server records the meeting itself', field="url")
-    if body.rtmp_out_config is not UNSET and body.rtmp_out_config.rtmp_url is not UNSET:
-        raise Invalid(
-            '"rtmp_out_config" is not served: start a livestream of the meeting instead',
-            field="rtmp_out_config",
-        )
     given = {name: value for name in _LEVELLED if (value := getattr(body, name)) is not UNSET}
     request = stored_form(scope.store.vault, RecordingConfig(**given))
     is_interactive = isinstance(body.interactive_config, Interactive)
@@ -296,6 +293,19 @@ def _prefixes(body: TrackBody) -> dict[str, str | None]:
     if len({prefix or DEFAULT_LAYER for prefix in prefixes.values()}) < len(prefixes):
         raise Invalid('"layers" must differ in "file_name_prefix": files are named by it', field="layers")
     return prefixes
+
+
+async def _stream_out(
+    call: AppCall, meeting: Meeting, body: StartBody, settings: RecordingSettings
+) -> Run | None:
+    """Have the picture sent to an RTMP server outside, if that is wanted."""
+    url = UNSET if body.rtmp_out_config is UNSET else body.rtmp_out_config.rtmp_url
+    if url is UNSET:
+        return None
+    streams, video = call.context.livestreams, settings.video_config
+    stream = await streams.start(call.scope, meeting, pushed_to(url, video.width, video.height))
+    _, run = await streams.active_run(call.scope, stream.id)
+    return run
 
 
 async def _meeting(scope: AppScope, meeting_id: str) -> Meeting:
@@ -348,13 +358,22 @@ async def start_recording(call: AppCall, body: StartBody) -> One[RecordingShape]
     Accepted also while nobody is there; it begins with the first who joins.
     """
     meeting = await _meeting(call.scope, body.meeting_id)
-    recording = await call.context.recordings.start(
-        call.scope,
-        meeting,
-        settings_of(call.scope, meeting, body),
-        StartReason(Start.API_CALL, SERVER),
-        allow_multiple=body.allow_multiple_recordings,
-    )
+    settings = settings_of(call.scope, meeting, body)
+    copy = await _stream_out(call, meeting, body, settings)
+    if copy is not None:
+        settings = msgspec.structs.replace(settings, copied_by=copy.id)
+    try:
+        recording = await call.context.recordings.start(
+            call.scope,
+            meeting,
+            settings,
+            StartReason(Start.API_CALL, SERVER),
+            allow_multiple=body.allow_multiple_recordings,
+        )
+    except ParleyError:
+        if copy is not None:
+            await call.context.livestreams.stop(call.scope, copy.livestream_id)
+        raise
     return One(_shape(call, recording, is_full=True))
 
 
