@@ -71,8 +71,7 @@ class Writing:
         self._grown: dict[str, float] = {}
         """When each was seen to grow last, monotonic."""
 
-    def look(self) -> None:
-        """See what there is now."""
+    def _look(self) -> None:
         now = time.monotonic()
         for path in self._folder.glob("*.mjr"):
             try:
@@ -83,14 +82,14 @@ class Writing:
                 self._sizes[path.name], self._grown[path.name] = size, now
 
     def names(self) -> set[str]:
-        """Every file that was ever seen."""
-        return set(self._sizes)
+        """Of all files there are, also of those that nothing is in yet."""
+        return {path.name for path in self._folder.glob("*.mjr")}
 
     async def until(self, streams: int, *, without: set[str]) -> None:
         """Return when so many files grow that are not among those."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                self.look()
+                self._look()
                 since = time.monotonic() - GROWS_S
                 if sum(at > since for name, at in self._grown.items() if name not in without) >= streams:
                     return

@@ -141,7 +141,6 @@ async def _while_recording(attack: Attack, writing: Writing, meetings: Sequence[
 
     for _ in range(chance.choice((1, 1, 2))):
         begun = await some_time()
-        writing.look()
         before = writing.names()
         what, at = "janus", attack.kill_engine() if chance.random() < ENGINE else None
         if at is None:
