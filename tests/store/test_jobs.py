@@ -144,13 +144,16 @@ async def test_the_last_error_is_kept_with_the_job(store):
     assert await rows(store.database) == [("a", 1, "RuntimeError('no such host')", None)]
 
 
-async def test_a_handler_may_say_when_to_run_again(store, clock):
+@pytest.mark.parametrize("counts", [True, False])
+async def test_a_handler_may_say_when_to_run_again(store, clock, counts):
     ran: list[str] = []
+    attempts: list[int] = []
 
     async def handler(job: Job) -> None:
         ran.append(clock.now().isoformat())
         if len(ran) == 1:
-            raise RetryAt(clock.now() + timedelta(hours=1), "busy")
+            raise RetryAt(clock.now() + timedelta(hours=1), "busy", is_attempt=counts)
+        attempts.append(job.attempts)
 
     store.jobs.handle("work", handler)
     async with running(store):
@@ -165,6 +168,7 @@ async def test_a_handler_may_say_when_to_run_again(store, clock):
         store.jobs.wake()
         await settled(store.database)
     assert len(ran) == 3
+    assert attempts == [0, int(counts)]
 
 
 async def test_a_job_waits_for_its_time(store, clock):

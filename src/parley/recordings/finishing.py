@@ -53,7 +53,8 @@ UPLOADS_AT_ONCE = 8
 CLOSING = timedelta(seconds=10)
 """How long the server of the meeting has to close the files."""
 ATTEMPTS = 8
-"""Runs before a recording is given up; its captured files stay."""
+TRIED_FOR = timedelta(hours=1)
+"""How often and how long at least what may pass is tried, such as a full disk; its captured files stay."""
 STORAGE_AWAY = timedelta(days=1)
 """How long after its end, or the wish to try again, a storage is tried that cannot be reached or is full."""
 ELSEWHERE = timedelta(seconds=5)
@@ -163,7 +164,7 @@ class Finisher:
             await self._recordings.failed(scope, recording.id, away.message, kept)
         except (ParleyError, OSError) as failure:
             reason = failure.message if isinstance(failure, ParleyError) else str(failure)
-            if job.attempts + 1 < ATTEMPTS:
+            if job.attempts + 1 < ATTEMPTS or scope.now() - from_ms(job.body["since"]) < TRIED_FOR:
                 raise
             await self._recordings.failed(scope, recording.id, reason, kept)
         else:
@@ -175,7 +176,7 @@ class Finisher:
         now = scope.now()
         stopped = noted.recording.stopped_at or now
         if any(track.stopped_at is None for track in noted.tracks) and now - stopped < CLOSING:
-            raise RetryAt(now + timedelta(seconds=0.5), "the files are still open")
+            raise RetryAt(now + timedelta(seconds=0.5), "the files are still open", is_attempt=False)
         if noted.tracks and not any((self._captures / track.file_name).exists() for track in noted.tracks):
             if job.attempts + 1 < ATTEMPTS:
                 raise RetryAt(now + ELSEWHERE, "the captured files are on another server")

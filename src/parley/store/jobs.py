@@ -61,15 +61,23 @@ class Job:
     app_id: AppId
     body: Any
     attempts: int
-    """Runs before this one."""
+    """Runs before this one that count."""
 
 
 class RetryAt(Exception):
     """Raised by a handler: run again at that time."""
 
-    def __init__(self, at: datetime, reason: str) -> None:
+    def __init__(self, at: datetime, reason: str, *, is_attempt: bool = True) -> None:
+        """Say when.
+
+        Args:
+            at: the time.
+            reason: for whoever looks at the row.
+            is_attempt: whether this run counts in `Job.attempts`.
+        """
         super().__init__(reason)
         self.at = at
+        self.is_attempt = is_attempt
 
 
 Handler = Callable[[Job], Awaitable[None]]
@@ -155,7 +163,7 @@ _AGAIN = SystemQuery(
     update(t.jobs)
     .where(t.jobs.c.id == bindparam("job"), t.jobs.c.leased_by == bindparam("me"))
     .values(
-        attempts=t.jobs.c.attempts + 1,
+        attempts=t.jobs.c.attempts + bindparam("more"),
         run_at=_earlier(),
         lease_until=None,
         leased_by=None,
@@ -374,7 +382,7 @@ class Jobs:
         try:
             await queue.handler(job)
         except RetryAt as later:
-            await self._again(job, later.at, str(later))
+            await self._again(job, later.at, str(later), int(later.is_attempt))
         except Exception as failure:
             log.exception("job_failed", queue=job.queue, key=job.key, attempts=job.attempts + 1)
             delay = min(FIRST_RETRY_S * 2**job.attempts, LONGEST_RETRY_S) * random.uniform(0.8, 1.2)  # noqa: S311
@@ -384,6 +392,8 @@ class Jobs:
                 if not await tx.run(_DONE, job=job.id, me=self._me):
                     await tx.run(_ASKED_AGAIN, job=job.id, me=self._me)
 
-    async def _again(self, job: Job, at: datetime, reason: str) -> None:
+    async def _again(self, job: Job, at: datetime, reason: str, attempts: int = 1) -> None:
         async with self._database.transaction() as tx:
-            await tx.run(_AGAIN, job=job.id, me=self._me, run_at=to_ms(at), error=reason[:1000])
+            await tx.run(
+                _AGAIN, job=job.id, me=self._me, run_at=to_ms(at), error=reason[:1000], more=attempts
+            )

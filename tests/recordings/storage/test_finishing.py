@@ -212,6 +212,20 @@ async def test_after_a_day_without_the_storage_it_is_given_up(studio):
     assert len(list(studio.folder.glob("*.mjr"))) == 1
 
 
+async def test_what_may_pass_is_tried_for_an_hour(studio, s3):
+    recording = await studio.recorded(s3.make("tried"))
+    studio.work.write_bytes(b"in the way")
+    studio.clock.advance(3_500)
+    with pytest.raises(OSError, match="work"):
+        await studio.finish(recording, attempts=9)
+    studio.clock.advance(100)
+    with pytest.raises(OSError, match="work"):
+        await studio.finish(recording, attempts=6)
+    done = await studio.finish(recording, attempts=7)
+    assert done.status is RecordingStatus.ERRORED
+    assert len(list(studio.folder.glob("*.mjr"))) == 1
+
+
 async def test_what_could_not_be_stored_is_tried_again_with_other_settings(studio, s3):
     recording = await studio.recorded("nothere")
     with pytest.raises(StateForbids):
