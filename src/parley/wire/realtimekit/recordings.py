@@ -1,6 +1,6 @@
 """Recordings (`realtimekit.md` section 10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,7 +10,6 @@ from parley.accounts.scope import AppScope
 from parley.base.errors import Invalid, ParleyError
 from parley.base.ids import MeetingId, is_uuid
 from parley.base.paging import Order
-from parley.base.times import iso_ms
 from parley.livestreams.model import Run
 from parley.livestreams.service import pushed_to
 from parley.meetings import service as meetings
@@ -24,15 +23,12 @@ from parley.meetings.configs import (
     Uri,
     VideoRecording,
     missing_storage_key,
-    shown_form,
     stored_form,
 )
 from parley.meetings.history import service as history
 from parley.meetings.model import Meeting
 from parley.recordings.model import (
     SERVER,
-    Caller,
-    FileRole,
     Recording,
     RecordingAction,
     RecordingFilter,
@@ -41,15 +37,20 @@ from parley.recordings.model import (
     RecordingStatus,
     Start,
     StartReason,
-    StopReason,
 )
 from parley.recordings.service import get_recording
 from parley.recordings.settings import RecordingSettings, resolve
-from parley.wire.realtimekit.answers import One, Paging, Timestamp, Uuid
+from parley.wire.realtimekit.answers import One, Paging
 from parley.wire.realtimekit.endpoint import AppCall, Routes
-from parley.wire.realtimekit.meetings import MeetingShape
 from parley.wire.realtimekit.meetings import shape_of as meeting_shape
 from parley.wire.realtimekit.reading import Instant, PageQuery, time_range
+from parley.wire.realtimekit.recording_shapes import (
+    RecordingShape,
+    RecordingsShape,
+    Status,
+    TrackStarted,
+    recording_shape,
+)
 
 
 async def _load_recording(scope: AppScope, path: Mapping[str, str]) -> Recording:
@@ -57,68 +58,10 @@ async def _load_recording(scope: AppScope, path: Mapping[str, str]) -> Recording
 
 
 routes = Routes("Recordings", loads={"recording": _load_recording})
-Status = Literal["INVOKED", "RECORDING", "PAUSED", "UPLOADING", "UPLOADED", "ERRORED"]
 Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", max_length=128)]
 MAX_USERS = 100
 MAX_LAYERS = 8
 DEFAULT_LAYER = "default"
-
-
-class CallerShape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who asked."""
-
-    type: Literal["ORGANIZATION", "USER"]
-    name: str | UnsetType = UNSET
-    user_id: str | UnsetType = msgspec.field(name="user_Id", default=UNSET)
-
-
-class ReasonShape(msgspec.Struct, frozen=True):
-    """Why it was started, or stopped."""
-
-    reason: str
-    caller: CallerShape | UnsetType = UNSET
-
-
-class RecordingShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording."""
-
-    id: Uuid
-    status: Status
-    invoked_time: Timestamp
-    started_time: Timestamp | None
-    stopped_time: Timestamp | None
-    recording_duration: int | UnsetType = UNSET
-    output_file_name: str
-    file_size: int | None
-    download_url: str | None
-    audio_download_url: str | None
-    download_url_expiry: Timestamp | None
-    session_id: str | None
-    storage_config: dict[str, Any] | UnsetType | None = UNSET
-    start_reason: ReasonShape | UnsetType = UNSET
-    stop_reason: ReasonShape | UnsetType = UNSET
-    meeting: MeetingShape | UnsetType = UNSET
-    meeting_id: Uuid | UnsetType = UNSET
-    type: Literal["TRACK"] | UnsetType = UNSET
-    track_download_urls: Sequence[dict[str, Any]] | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-    """Of an ERRORED one: why, in plain words. Of an UPLOADED one: what it goes without."""
-    progress: int | UnsetType = UNSET
-    """Of an UPLOADING one: how far the work has come, 0 to 100."""
-
-
-class RecordingsShape(msgspec.Struct, frozen=True):
-    """A page of recordings."""
-
-    data: Sequence[RecordingShape]
-    paging: Paging
-    success: bool = True
-
-
-class TrackStarted(msgspec.Struct, frozen=True):
-    """The recording that was started."""
-
-    recording: RecordingShape
 
 
 class RtmpOut(msgspec.Struct, frozen=True):
@@ -190,66 +133,6 @@ class RecordingQuery(PageQuery, frozen=True, kw_only=True):
     start_time: Instant = ""
     end_time: Instant = ""
     status: list[Status] = msgspec.field(default_factory=list)
-
-
-# --- shapes -----------------------------------------------------------------------------------
-
-
-def _reason(reason: StartReason | StopReason | None) -> ReasonShape | UnsetType:
-    if reason is None:
-        return UNSET
-    caller = reason.caller
-    return ReasonShape(reason.reason.value, UNSET if caller is None else _caller(caller))
-
-
-def _caller(caller: Caller) -> CallerShape:
-    if caller.user_id is None:
-        return CallerShape(type="ORGANIZATION")
-    return CallerShape(type="USER", name=caller.name or "", user_id=caller.user_id)
-
-
-def _shape(call: AppCall, recording: Recording, *, is_full: bool) -> RecordingShape:
-    """A recording; `is_full` adds storage and reasons."""
-    recordings, now = call.context.recordings, call.scope.now()
-    is_there = (
-        recording.status in (RecordingStatus.UPLOADED, RecordingStatus.ERRORED)
-        and recording.expires_at is not None
-        and recording.expires_at > now
-    )
-    storage = recording.config.get("storage_config")
-    is_track = recording.kind is RecordingKind.TRACKS
-    main = FileRole.ARCHIVE if is_track else FileRole.VIDEO
-    return RecordingShape(
-        id=recording.id,
-        status=recording.status.value,
-        invoked_time=iso_ms(recording.invoked_at),
-        started_time=None if recording.started_at is None else iso_ms(recording.started_at),
-        stopped_time=None if recording.stopped_at is None else iso_ms(recording.stopped_at),
-        recording_duration=UNSET if recording.started_at is None else recording.recorded_until(now) // 1000,
-        output_file_name=recording.file_name,
-        file_size=recording.size_bytes,
-        download_url=recordings.download_url(recording, main) if is_there else None,
-        audio_download_url=recordings.download_url(recording, FileRole.AUDIO) if is_there else None,
-        download_url_expiry=(
-            iso_ms(recording.expires_at) if is_there and recording.expires_at is not None else None
-        ),
-        session_id=recording.session_id,
-        storage_config=_storage(storage) if is_full and not is_track else UNSET,
-        start_reason=_reason(recording.start_reason) if is_full and not is_track else UNSET,
-        stop_reason=_reason(recording.stop_reason) if is_full and not is_track else UNSET,
-        meeting_id=(recording.meeting_id or UNSET) if is_track else UNSET,
-        type="TRACK" if is_track else UNSET,
-        track_download_urls=recordings.track_urls(recording) if is_track and is_there else UNSET,
-        error=UNSET if recording.error is None else recording.error,
-        progress=recording.progress if recording.status is RecordingStatus.UPLOADING else UNSET,
-    )
-
-
-def _storage(stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if stored is None:
-        return None
-    shown: dict[str, Any] = shown_form({"storage_config": dict(stored)})["storage_config"]
-    return shown
 
 
 # --- what a request decides -------------------------------------------------------------------
@@ -340,7 +223,7 @@ async def list_recordings(call: AppCall, query: RecordingQuery) -> RecordingsSha
     known = {each: meeting_shape(await meetings.get_meeting(call.scope, each)) for each in of_rows}
     rows = [
         msgspec.structs.replace(
-            _shape(call, row, is_full=True),
+            recording_shape(call, row, is_full=True),
             start_reason=UNSET,
             stop_reason=UNSET,
             meeting=known[row.meeting_id],
@@ -374,7 +257,7 @@ async def start_recording(call: AppCall, body: StartBody) -> One[RecordingShape]
         if copy is not None:
             await call.context.livestreams.stop(call.scope, copy.livestream_id)
         raise
-    return One(_shape(call, recording, is_full=True))
+    return One(recording_shape(call, recording, is_full=True))
 
 
 @routes.post("{app}/recordings/track")
@@ -395,20 +278,20 @@ async def start_track_recording(call: AppCall, body: TrackBody) -> One[TrackStar
         kind=RecordingKind.TRACKS,
         session_id=session.session.id,
     )
-    return One(TrackStarted(_shape(call, recording, is_full=False)))
+    return One(TrackStarted(recording_shape(call, recording, is_full=False)))
 
 
 @routes.get("{app}/recordings/active-recording/{meeting_id}")
 async def get_active_recording(call: AppCall, meeting_id: str) -> One[RecordingShape]:
     """Get the newest active recording of a meeting."""
     recording = await call.context.recordings.active(call.scope, MeetingId(meeting_id))
-    return One(_shape(call, recording, is_full=False))
+    return One(recording_shape(call, recording, is_full=False))
 
 
 @routes.get("{app}/recordings/{recording_id}")
 async def show_recording(call: AppCall, recording: Recording) -> One[RecordingShape]:
     """Get a recording."""
-    return One(_shape(call, recording, is_full=True))
+    return One(recording_shape(call, recording, is_full=True))
 
 
 @routes.put("{app}/recordings/{recording_id}")
@@ -422,4 +305,4 @@ async def act_on_recording(call: AppCall, recording: Recording, body: ActionBody
         after = await call.context.recordings.act(
             call.scope, recording.id, RecordingAction(body.action), SERVER
         )
-    return One(_shape(call, after, is_full=True))
+    return One(recording_shape(call, after, is_full=True))
