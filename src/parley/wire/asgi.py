@@ -66,6 +66,12 @@ class Request:
         query: bytes = self._scope["query_string"]
         return query
 
+    @property
+    def address(self) -> str | None:
+        """The client's, as a trusted proxy says where there is one; None when it is not known."""
+        client = self._scope.get("client")
+        return client[0] or None if client else None
+
     def header(self, name: bytes) -> str:
         """The first header of that name (lower case); empty when there is none."""
         value: bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import secrets
 from datetime import datetime, timedelta
 
@@ -119,18 +120,27 @@ class Invites:
         async with scope.change() as change:
             await store.revoke_invite(change, found.code)
 
-    async def join(self, scope: AppScope, caller: Caller, code: str, user_id: str) -> GroupSeen:
+    async def join(
+        self, scope: AppScope, caller: Caller, code: str, user_id: str, *, address: str | None = None
+    ) -> GroupSeen:
         """Come into a group with an invite.
 
+        Args:
+            scope: the app.
+            caller: who asks; attempts of the customer's server are not counted.
+            code: of the invite.
+            user_id: who comes in.
+            address: where the attempt comes from, which it counts for; without one for the user.
+
         Raises:
-            TooMany: too many attempts of this user within an hour.
+            TooMany: too many attempts within an hour.
             UnknownCode: there is no such invite.
             InviteOver: it expired, was revoked or used up.
             AlreadyMember: they are in the group.
             NotAllowed: a user brings another one.
         """
         caller.must_be(user_id)
-        await self._count_attempt(scope, caller, user_id)
+        await self._count_attempt(scope, caller, user_id if address is None else _source(address))
         async with scope.change() as change:
             found = await self._of_code(change, code)
             group = None if found is None else await store.get(change, found.group_id)
@@ -161,11 +171,11 @@ class Invites:
         is_one = len(code) == _CODE_LENGTH and code.isascii() and code.isprintable()
         return await store.get_invite(reader, code) if is_one else None
 
-    async def _count_attempt(self, scope: AppScope, caller: Caller, user_id: str) -> None:
+    async def _count_attempt(self, scope: AppScope, caller: Caller, source: str) -> None:
         if caller.is_server:
             return
         limit = (await self._settings.get(scope, "groups", GroupSettings)).join_attempts_per_hour
-        used = await self._bus.count(f"join:{scope.app_id}:{user_id}", _HOUR)
+        used = await self._bus.count(f"join:{scope.app_id}:{source}", _HOUR)
         if used > limit:
             raise TooMany(
                 "Too many attempts to join a group.",
@@ -173,6 +183,18 @@ class Invites:
                 limit=limit,
                 full_at_s=(scope.now() + _HOUR).timestamp(),
             )
+
+
+def _source(address: str) -> str:
+    """Whoever has an IPv6 address has the 2**64 of its network."""
+    try:
+        given = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if given.version == 4:
+        return str(given)
+    mapped = given.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((int(given), 64), strict=False))
 
 
 def _check_usable(invite: Invite, now: datetime) -> None:

@@ -6,7 +6,12 @@ import asyncio
 import struct
 from typing import Any
 
+import pytest
+
+from parley.base.errors import TooMany
 from parley.base.ids import new_uuid
+from parley.conversations.groups.invites import Invites, UnknownCode
+from parley.people.model import Caller
 from tests.wire.block.conversations.conftest import Say
 from tests.wire.block.serving import Block
 
@@ -134,14 +139,35 @@ async def test_a_user_joins_for_themselves_and_only_managers_invite(block: Block
     await block.ask("ben", "GET", f"/groups/{one}/invites", status=403)
 
 
-async def test_guessing_codes_is_limited(block: Block):
-    for _ in range(10):
-        assert await code_of(block, "eve", "x" * 22, 404) == "invalid_code"
+async def test_guessing_codes_is_limited_by_where_it_comes_from(block: Block):
+    for number in range(10):
+        assert await code_of(block, f"eve {number}", "x" * 22, 404) == "invalid_code"
+    assert await code_of(block, None, "x" * 22, 404, user_unique_id=new_uuid()) == "invalid_code"
     refused = await block.raw("eve", "POST", f"/groups/join/{'x' * 22}", json={})
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 0
     assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("10", "0")
     assert refused.json()["errors"][0]["code"] == "rate_limit_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::1", True),
+        ("somewhere", "somewhere", True),
+    ],
+)
+async def test_whoever_has_a_network_is_one(block: Block, first: str, second: str, is_one: bool):
+    invites, ben = block.context.areas[Invites], Caller(block.person("ben").id, is_server=False)
+    for _ in range(10):
+        with pytest.raises(UnknownCode):
+            await invites.join(block.scope, ben, "x" * 22, str(ben.user_id), address=first)
+    with pytest.raises(TooMany if is_one else UnknownCode):
+        await invites.join(block.scope, ben, "x" * 22, str(ben.user_id), address=second)
 
 
 async def test_a_qr_code_is_drawn_as_wanted(block: Block):

@@ -125,7 +125,9 @@ async def join_group(call: Call, code: str, body: JoinBody) -> Reply:
     if user_id is None:
         raise Unauthenticated("This call needs a user token, or user_unique_id beside a secret key.")
     try:
-        seen = await call.service(Invites).join(call.scope, caller, path_text(code), user_id)
+        seen = await call.service(Invites).join(
+            call.scope, caller, path_text(code), user_id, address=call.request.address
+        )
     except InviteOver as over:
         raise _OVER[over.reason](over.message) from over
     return Reply({"data": group_resource(seen)})
