@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -11,6 +11,8 @@ from parley.accounts.events import CredentialRevoked
 from parley.base.ids import AppId, CredentialId, DeliveryId, SessionId, WebhookId
 from parley.meetings.events import ChatSynced, ParticipantRemoved
 from parley.meetings.model import EndReason
+from parley.recordings.events import RecordingStatusChanged
+from parley.recordings.model import RecordingId, RecordingKind, RecordingStatus
 from parley.webhooks.ports import AppLabel
 from parley.wire.realtimekit.webhook_events import EVENT_NAMES, RealtimeKitPayloads
 from tests.webhooks.happenings import MEETING, PARTICIPANT, ended, joined, left, started
@@ -96,7 +98,65 @@ def test_chat_synced() -> None:
     }
 
 
-@pytest.mark.parametrize("happened", [started(), ended(), joined(), left()])
+RECORDING = RecordingStatusChanged(
+    recording_id=RecordingId("0a7f4f0e-6d11-4c39-9d0e-3c1b2a495867"),
+    meeting_id=MEETING,
+    session_id="a2b7d1c4-0b6e-4f0c-8a2a-7a1d4c9e5f10",
+    kind=RecordingKind.COMPOSITE,
+    status=RecordingStatus.UPLOADED,
+    file_name=f"{MEETING}_1932886805100.mp4",
+    invoked_at=datetime(2031, 4, 2, 9, 0, 2, tzinfo=UTC),
+    started_at=datetime(2031, 4, 2, 9, 0, 5, 100_000, tzinfo=UTC),
+    stopped_at=datetime(2031, 4, 2, 9, 41, 12, tzinfo=UTC),
+    recorded_ms=2_466_900,
+    size_bytes=20_448_680,
+    download_url="https://parley.example/files/rec/0a7f4f0e.mp4?sig=x",
+    download_url_expiry=datetime(2031, 4, 9, 9, 41, 20, tzinfo=UTC),
+    meeting_title="Release review",
+    session_started_at=started().started_at,
+    session_created_at=started().created_at,
+)
+
+
+def test_recording_status_update() -> None:
+    assert body_of(RECORDING) == {
+        "event": "recording.statusUpdate",
+        "recording": {
+            "id": "0a7f4f0e-6d11-4c39-9d0e-3c1b2a495867",
+            "recordingId": "0a7f4f0e-6d11-4c39-9d0e-3c1b2a495867",
+            "status": "UPLOADED",
+            "meetingId": MEETING,
+            "organizationId": "5b0c0a9e-2f7d-4b53-9a0f-1f6a2d3e4c55",
+            "roomUUID": "a2b7d1c4-0b6e-4f0c-8a2a-7a1d4c9e5f10",
+            "startedTime": "2031-04-02T09:00:05.100Z",
+            "stoppedTime": "2031-04-02T09:41:12.000Z",
+            "recordingDuration": 2466,
+            "fileSize": "20448680",
+            "outputFileName": f"{MEETING}_1932886805100.mp4",
+            "downloadUrl": "https://parley.example/files/rec/0a7f4f0e.mp4?sig=x",
+            "audioDownloadUrl": None,
+            "downloadUrlExpiry": "2031-04-09T09:41:20.000Z",
+            "invokedTime": "2031-04-02T09:00:02.000Z",
+        },
+        "meeting": {**MEETING_BLOCK, "endedAt": None},
+    }
+
+
+def test_recording_before_there_is_a_session() -> None:
+    asked = msgspec.structs.replace(
+        RECORDING,
+        status=RecordingStatus.INVOKED,
+        session_id=None,
+        started_at=None,
+        session_started_at=None,
+        session_created_at=None,
+    )
+    told = body_of(asked)
+    assert (told["recording"]["roomUUID"], told["recording"]["startedTime"]) == (None, None)
+    assert (told["meeting"]["sessionId"], told["meeting"]["startedAt"]) == (None, None)
+
+
+@pytest.mark.parametrize("happened", [started(), ended(), joined(), left(), RECORDING])
 def test_told_events_have_a_name_that_can_be_subscribed_to(happened) -> None:
     name = CODEC.public_name(happened)
     assert name in EVENT_NAMES
