@@ -5,7 +5,6 @@ An ASGI application of its own, because content goes out in pieces: what is unde
 
 from __future__ import annotations
 
-import mimetypes
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -16,6 +15,15 @@ from parley.wire.parts import send_file
 from parley.wire.realtimekit.errors import refuse, refuse_status
 
 PREFIX = f"{FILES}/"
+KINDS = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "tar": "application/x-tar",
+    "zip": "application/zip",
+}
+"""Content types by the endings of file names; what Python knows of them differs between systems."""
 _ANYBODY: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (
@@ -64,7 +72,7 @@ class Downloads:
         except ValueError as error:
             raise Invalid("The query string is not well formed.") from error
         file, blob = await self._recordings.open(recording_id, which, query)
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        kind = KINDS.get(file.name.rpartition(".")[2], "application/octet-stream")
         headers: list[Header] = [
             (b"content-type", kind.encode()),
             (b"content-disposition", f"attachment; filename*=UTF-8''{quote(file.name, safe='')}".encode()),
