@@ -8,6 +8,7 @@ from typing import Any
 
 from parley.accounts.app_settings import AppSettings
 from parley.accounts.events import AppSettingsChanged, CredentialRevoked
+from parley.accounts.exclusion import SECTION as EXCLUSION
 from parley.accounts.live import LiveCredentials
 from parley.accounts.rates import MessageRates
 from parley.accounts.user_tokens import UserTokens
@@ -220,6 +221,8 @@ class RealTimeBlock:
             self.credentials.revoked(happened.credential_id)
         if isinstance(happened, AppSettingsChanged):
             self.settings.forget(happened.app_id)
+            if happened.section == EXCLUSION:
+                self.sockets.exclusion_changed(happened.app_id)
         if isinstance(happened, WebhooksChanged):
             self.interest.forget(happened.app_id)
         if isinstance(happened, ConversationLeft):

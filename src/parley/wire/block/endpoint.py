@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import msgspec
 
 from parley.accounts.app_settings import AppSettings
+from parley.accounts.exclusion import require_admitted
 from parley.accounts.keys import authenticate_key
 from parley.accounts.model import App
 from parley.accounts.scope import AppScope
@@ -255,6 +256,7 @@ async def _enter(endpoint: Endpoint, context: Context, request: Request) -> Call
             raise refusal("This call needs a secret key.")
         if user is None:
             raise Unauthenticated("A publishable key needs a user token beside it.")
+        await require_admitted(context.areas[AppSettings], holder.scope, user.id)
     call = Call(
         context, holder.scope, holder.app, holder.is_secret, user, connection, request, holder.credential_id
     )

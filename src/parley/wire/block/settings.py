@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from parley.accounts.app_settings import AppSettings, read, write
+from parley.accounts.exclusion import SECTION as EXCLUSION
+from parley.accounts.exclusion import ExclusionSettings, check_users
 from parley.accounts.plans import Plan, PlanSettings
 from parley.accounts.user_tokens import IdentitySettings
 from parley.base.errors import Invalid
@@ -31,11 +33,12 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     IDENTITY: IdentitySettings,
     CHANNELS: ChannelSettings,
     ORIGINS: OriginSettings,
+    EXCLUSION: ExclusionSettings,
     DIGEST: DigestSettings,
     PROMPTS: PromptSettings,
     AI: AiSettings,
 }
-FLAT = (IDENTITY, CHANNELS, ORIGINS)
+FLAT = (IDENTITY, CHANNELS, ORIGINS, EXCLUSION)
 """Sections whose members stand by themselves."""
 NAMESPACES_LIMIT, LARGEST_LIMIT, URL_LIMIT = 100, 1_000_000_000, 2_000
 _FIRST_WORD = re.compile(r"[A-Za-z0-9_\-=@.,;]{1,100}", re.ASCII)
@@ -114,6 +117,8 @@ def _check(value: msgspec.Struct, given: dict[str, Any], pointer: str, policy: O
             _check_namespaces(found, field)
         elif name == "allowed_origins":
             check_origins(found, field)
+        elif name == "banned_users":
+            check_users(found, field)
 
 
 def _check_url(url: str, field: str, policy: OutgoingPolicy) -> None:

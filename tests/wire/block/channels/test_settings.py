@@ -28,6 +28,8 @@ async def test_everything_has_a_default(rest: Rest) -> None:
         "default_grants": None,
         "namespaces": {},
         "allowed_origins": None,
+        "disabled": False,
+        "banned_users": [],
         "digest": {"recency_days": 30, "max_fresh_per_request": 10, "unread_only": True},
         "prompts": {"conversation_summary": None, "conversation_digest": None},
         "ai": {"provider": "extractive", "url": None, "model": None},
@@ -135,12 +137,27 @@ async def test_an_app_says_which_pages_may_read_its_answers(rest: Rest) -> None:
         ({"allowed_origins": ["https://a.example", "https://a.example/path"]}, "/allowed_origins/1"),
         ({"allowed_origins": ["null"]}, "/allowed_origins/0"),
         ({"namespaces": {"a": {"history": "no"}}}, "/namespaces/history"),
+        ({"banned_users": ["ada", ""]}, "/banned_users/1"),
+        ({"banned_users": "ada"}, "/banned_users"),
+        ({"disabled": "yes"}, "/disabled"),
     ],
 )
 async def test_what_makes_no_sense_is_named(rest: Rest, body: dict[str, Any], pointer: str) -> None:
     found = await rest.ask(None, "PUT", PATH, body, status=422)
     assert found["errors"][0]["source"] == {"pointer": pointer}
     assert (await rest.ask(None, "GET", PATH))["data"]["attributes"]["plan"] == "enterprise"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_whom_an_app_keeps_out_is_refused_here_too(rest: Rest) -> None:
+    path = "/v1/realtime/webrtc/rooms"
+    await rest.ask(None, "PUT", PATH, {"banned_users": ["ada"]})
+    assert await rest.refused("ada", "GET", path) == (403, "forbidden")
+    await rest.ask("ben", "GET", path)
+    await rest.ask(None, "PUT", PATH, {"disabled": True})
+    assert await rest.refused("ben", "GET", path) == (403, "forbidden")
+    await rest.ask(None, "PUT", PATH, {"disabled": False, "banned_users": []})
+    await rest.ask("ada", "GET", path)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from parley.accounts.exclusion import Excluded, require_admitted
 from parley.accounts.user_tokens import InvalidToken
 from parley.base.errors import ParleyError, Unauthenticated
 from parley.base.times import iso_ms
@@ -87,6 +88,8 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
         await _let_in(connection, frame)
     except InvalidToken as refused:
         connection.fail(refused, Close.REALTIME_TOKEN)
+    except Excluded as refused:
+        connection.fail(refused, Close.REALTIME_BANNED)
     except ConnectionLimit as refused:
         connection.fail(refused, Close.REALTIME_CONNECTION_LIMIT)
     except ParleyError as failed:
@@ -100,6 +103,7 @@ async def connect(connection: Connection, frame: f.Connect) -> None:
 async def _let_in(connection: Connection, frame: f.Connect) -> None:
     server, present = connection.server, connection.session
     identity = await identify(server, frame.token, frame.api_key)
+    await require_admitted(server.settings, identity.scope, identity.user_id)
     plan = await server.publisher.plan(identity.scope)
     if present is not None:  # the token was in the address, and what is to be resumed could not be
         if _who(present.identity) != _who(identity):

@@ -47,6 +47,7 @@ from parley.wire.block.socket import frames as f
 from parley.wire.block.socket import opening
 from parley.wire.block.socket.admission import Admission
 from parley.wire.block.socket.connection import Connection
+from parley.wire.block.socket.excluding import close_excluded
 from parley.wire.block.socket.revoking import credentials_ended
 from parley.wire.block.socket.rooms import RoomSockets
 from parley.wire.block.socket.session import Session, Sessions
@@ -151,10 +152,12 @@ class BlockSockets:
         """Told of subscriptions and members, for webhooks; must be quick."""
         self.people: Users | None = None
         """Told of whom user tokens name."""
-        self._settings = settings
+        self.settings = settings
         self._statuses: dict[tuple[AppId, str], str] = {}
         """To be shown at the end of this turn."""
         self._expiring: list[tuple[int, int, Connection, int]] = []
+        self._excluding: set[AppId] = set()
+        """Apps that decided anew whom they keep out."""
         self._number = 0
         self._turner: asyncio.Task[None] | None = None
 
@@ -197,7 +200,7 @@ class BlockSockets:
 
     async def plan_name(self, scope: AppScope) -> str:
         """How the app's plan is called."""
-        return (await self._settings.get(scope, "plan", PlanSettings)).plan
+        return (await self.settings.get(scope, "plan", PlanSettings)).plan
 
     def watch_expiry(self, connection: Connection, expires_at: int) -> None:
         """Warn the client before its token ends, and close it then."""
@@ -223,6 +226,10 @@ class BlockSockets:
         self.presence.drop(session.id)
         for channel in session.subscriptions:
             self.unsubscribed(session.socket_id, session, channel)
+
+    def exclusion_changed(self, app_id: AppId) -> None:
+        """An app decided anew whom it keeps out: their sockets are closed at the next turn."""
+        self._excluding.add(app_id)
 
     # --- what subscribers are told ------------------------------------------------------------
 
@@ -358,6 +365,8 @@ class BlockSockets:
             await asyncio.sleep(TURN_S)
             try:
                 self.turn()
+                while self._excluding:
+                    await close_excluded(self, self.settings, self._excluding.pop())
             except Exception:
                 log.exception("realtime_sockets_turn_failed")
 
