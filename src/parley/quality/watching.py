@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 EVERY_S = 10.0
 AT_ONCE = 8
 """Meetings asked at one time."""
+PEERS_AT_ONCE = 25
+"""Peers of one meeting that are stored in one transaction: nobody else waits long for it."""
 Told = tuple[str, tuple[PathEnd, PathEnd]]
 """A transport, as reports name it, and the way its media takes."""
 
@@ -111,23 +113,32 @@ class EngineStatistics:
                 before = self._known.get(session_id, {})
                 known = {each.peer_id: before.get(each.peer_id) or _Known() for each in inside}
                 self._known[session_id] = known  # those who left are forgotten
-                told = [(each, await _measured(each)) for each in inside]
-                async with live.scope.change() as change:
-                    for each, measured in told:
-                        about = known[each.peer_id]
-                        samples = _samples(each, measured, about, carried, change.now())
-                        if samples:
-                            await store.add_samples(
-                                change, session_id, each.peer_id, [(change.now(), samples)]
-                            )
-                        fresh = [path for path in measured.paths() if path not in about.told]
-                        if fresh:
-                            await _tell_paths(change, session_id, each.peer_id, fresh)
-                            about.told.update(fresh)
+                for start in range(0, len(inside), PEERS_AT_ONCE):
+                    told = [(each, await _measured(each)) for each in inside[start : start + PEERS_AT_ONCE]]
+                    async with live.scope.change() as change:
+                        for each, measured in told:
+                            await _keep(change, session_id, each, measured, known[each.peer_id], carried)
             except ParleyError as away:
                 log.info("engine_statistics_not_kept", meeting=live.id, reason=away.message)
             except Exception:
                 log.exception("engine_statistics_not_kept", meeting=live.id)
+
+
+async def _keep(
+    change: Change,
+    session_id: SessionId,
+    publisher: Publisher,
+    measured: _Measured,
+    known: _Known,
+    carried: Mapping[Source, Carried],
+) -> None:
+    samples = _samples(publisher, measured, known, carried, change.now())
+    if samples:
+        await store.add_samples(change, session_id, publisher.peer_id, [(change.now(), samples)])
+    fresh = [path for path in measured.paths() if path not in known.told]
+    if fresh:
+        await _tell_paths(change, session_id, publisher.peer_id, fresh)
+        known.told.update(fresh)
 
 
 async def _measured(publisher: Publisher) -> _Measured:
