@@ -27,7 +27,7 @@ SILENCE_S = 60.0
 METHODS = b"GET, HEAD, OPTIONS, PUT"
 _ANYBODY: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"content-disposition"),
+    (b"access-control-expose-headers", b"accept-ranges, content-disposition, content-range, etag"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 )
 _PREFLIGHT: tuple[Header, ...] = (
