@@ -28,7 +28,7 @@ from parley.livestreams.model import (
     RunId,
     StreamSettings,
 )
-from parley.livestreams.push import Target
+from parley.livestreams.pushing.target import Target
 from parley.livestreams.states import States
 from parley.meetings.model import Meeting, MeetingStatus
 from parley.store.core import Store

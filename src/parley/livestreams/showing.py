@@ -23,7 +23,8 @@ from parley.livestreams.avatars import Avatars
 from parley.livestreams.encoder import orders as o
 from parley.livestreams.model import Livestream, LivestreamStatus
 from parley.livestreams.process import Encoder
-from parley.livestreams.push import PushRelay, Target
+from parley.livestreams.pushing.relay import PushRelay
+from parley.livestreams.pushing.target import Target
 from parley.livestreams.scene import canvas_of, source_of
 from parley.livestreams.service import Livestreams
 from parley.media.ports import MediaError, SendTransport
@@ -126,16 +127,15 @@ class Showing:
             folder,
             canvas,
             bitrate,
-            push_to=None if relay is None else relay[0].url,
-            tc_url=None if relay is None else relay[1].tc_url,
+            copy_to=None if relay is None else relay.url,
         )
-        self._relay = None if relay is None else relay[0]
+        self._relay = relay
         self.encoder = await Encoder.start(begin, self._told)
         self._avatars = Avatars(self._means.http, folder, self._again)
         self._scene = None
         self._watch = asyncio.create_task(self._wait(self.encoder), name="encoder watch")
 
-    async def _open_relay(self, stream: Livestream) -> tuple[PushRelay, Target] | None:
+    async def _open_relay(self, stream: Livestream) -> PushRelay | None:
         url = stream.config.rtmp_url
         if url is None:
             return None
@@ -144,9 +144,13 @@ class Showing:
         except ParleyError as wrong:
             await self._streams.troubled(self._live.scope, stream.id, wrong.message)
             return None
-        relay = PushRelay(target, self._means.policy)
+
+        def told(error: str | None) -> None:
+            self._spawn(self._streams.troubled(self._live.scope, stream.id, error))
+
+        relay = PushRelay(target, self._means.policy, told)
         await relay.open()
-        return relay, target
+        return relay
 
     async def _wait(self, encoder: Encoder) -> None:
         """Begin anew when the encoder ends by itself."""
@@ -231,11 +235,6 @@ class Showing:
         elif isinstance(news, o.Playable):
             self._ends = 0
             self._spawn(self._streams.began(scope, stream.id, None if session is None else session.id))
-        elif isinstance(news, o.Push):
-            error = news.error
-            if error is not None and self._relay is not None and self._relay.problem is not None:
-                error = self._relay.problem
-            self._spawn(self._streams.troubled(scope, stream.id, error))
         elif isinstance(news, o.Fatal):
             log.error("encoder_failed", meeting=self._live.id, reason=news.message)
 

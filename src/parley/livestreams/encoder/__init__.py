@@ -1,4 +1,4 @@
-"""The process that shows a meeting live: RTP in, HLS (and RTMP) out.
+"""The process that shows a meeting live: RTP in, HLS out.
 
 __main__.py   the process: reads what is wanted from its standard input, says what happens on its output
 orders.py     both as JSON lines
@@ -6,5 +6,5 @@ receiving.py  packets from the media engine, on a thread
 sources.py    each stream's sound and pictures at an instant
 stage.py      who is seen where, by the rules of recordings (`compositor.seating`)
 pictures.py   their avatars
-output.py     encoding, segments, and a copy to somewhere outside
+output.py     encoding, segments, and a copy for somewhere outside
 """

@@ -78,8 +78,8 @@ class _Show:
         self._canvas, self._orders, self._receiver = begin.canvas, orders, receiver
         self._stage = LiveStage(begin.canvas)
         self._output = Output(begin.folder, begin.canvas, begin.bitrate)
-        if begin.push_to is not None:
-            self._output.push_to(begin.push_to, begin.tc_url, lambda error: _say(o.Push(error)))
+        if begin.copy_to is not None:
+            self._output.copy_to(begin.copy_to)
         self._painter = Painter(begin.canvas)
         self._pictures = Pictures()
         self._scene = o.Scene(())

@@ -18,10 +18,8 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     canvas: Canvas
     bitrate: int
     """Bits per second of the picture, at most."""
-    push_to: str | None = None
-    """RTMP URL that gets the same; the server passes it on to where it belongs."""
-    tc_url: str | None = None
-    """How that URL reads there, without the stream's name."""
+    copy_to: str | None = None
+    """URL of the server's that gets the same as FLV, for an RTMP server outside."""
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -70,19 +68,13 @@ class KeyFrame(msgspec.Struct, frozen=True, tag="key_frame"):
     ssrc: int
 
 
-class Push(msgspec.Struct, frozen=True, tag="push"):
-    """How sending to the outside goes: None is well."""
-
-    error: str | None
-
-
 class Fatal(msgspec.Struct, frozen=True, tag="fatal"):
     """Why the encoder ends."""
 
     message: str
 
 
-News = Ready | Playable | KeyFrame | Push | Fatal
+News = Ready | Playable | KeyFrame | Fatal
 
 read_order = msgspec.json.Decoder(Order, dec_hook=lambda kind, value: kind(value)).decode
 read_news = msgspec.json.Decoder(News).decode

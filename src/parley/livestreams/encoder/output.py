@@ -1,7 +1,6 @@
 """Pictures and sound as H.264 and AAC: into segments for viewers, and to somewhere outside.
 
-Both are encoded once. The outside is fed by a thread of its own, so that a slow or refusing one never holds
-up the segments.
+Both are encoded once. What goes outside is handed to the server (`livestreams.pushing`).
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,10 +33,8 @@ SEGMENTS = 8
 AUDIO_BITRATE = 128_000
 PLAYLIST = "index.m3u8"
 _X264 = {"preset": "superfast", "crf": "24", "tune": "zerolatency"}
-PUSH_TIMEOUT_S = 10
-PUSH_AGAIN_S = 5.0
 _MOST_WAITING = 600
-"""Encoded packets that the outside may be behind: eight seconds."""
+"""Encoded packets that the server may be behind: eight seconds."""
 
 
 class Output:
@@ -69,7 +64,7 @@ class Output:
             format=encoder.format, layout=encoder.layout, rate=encoder.rate, frame_size=1024
         )
         self._samples = 0
-        self.copy: Push | None = None
+        self.copy: Copy | None = None
 
     @property
     def is_playable(self) -> bool:
@@ -78,9 +73,9 @@ class Output:
             return "#EXTINF" in self.playlist.read_text()
         return False
 
-    def push_to(self, url: str, tc_url: str | None, told: Callable[[str | None], None]) -> None:
-        """Send the same to an RTMP server, again and again when that fails; to be called before all else."""
-        self.copy = Push(url, tc_url, (self._picture, self._sound), told)
+    def copy_to(self, url: str) -> None:
+        """Write the same as FLV to the server, which passes it on; to be called before all else."""
+        self.copy = Copy(url, (self._picture, self._sound))
 
     def video(self, picture: VideoFrame, number: int) -> None:
         """The picture of that number; it may be painted on afterwards."""
@@ -111,24 +106,17 @@ class Output:
         self._container.mux(packets)
 
 
-class Push:
-    """A copy of the stream to an RTMP server, on a thread."""
+class Copy:
+    """The same packets as FLV to a port of this machine, on a thread."""
 
-    def __init__(
-        self,
-        url: str,
-        tc_url: str | None,
-        streams: tuple[VideoStream, AudioStream],
-        told: Callable[[str | None], None],
-    ) -> None:
-        self._url, self._tc_url, self._streams, self._told = url, tc_url, streams, told
+    def __init__(self, url: str, streams: tuple[VideoStream, AudioStream]) -> None:
+        self._url, self._streams = url, streams
         self._packets: queue.Queue[tuple[int, Any] | None] = queue.Queue(_MOST_WAITING)
-        self._is_closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="push", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="copy", daemon=True)
         self._thread.start()
 
     def offer(self, packet: Packet[Any]) -> None:
-        """A packet that somebody else writes too; dropped when the outside is too far behind."""
+        """A packet that somebody else writes too; dropped when the server is too far behind."""
         copied: Packet[Any] = Packet(bytes(packet))
         copied.pts, copied.dts, copied.time_base = packet.pts, packet.dts, packet.time_base
         copied.is_keyframe = packet.is_keyframe
@@ -136,44 +124,26 @@ class Push:
             self._packets.put_nowait((packet.stream.index, copied))
 
     def close(self) -> None:
-        """Send no more; waits a moment for the end of what is under way."""
-        self._is_closed.set()
+        """Write no more; waits a moment for the end of what is under way."""
         with contextlib.suppress(queue.Full):
             self._packets.put_nowait(None)
         self._thread.join(2)
 
     def _run(self) -> None:
-        while not self._is_closed.is_set():
-            try:
-                self._send()
-            except (OSError, av.FFmpegError) as failed:
-                self._told(_reason(failed))
-            with contextlib.suppress(queue.Empty):  # too old when the next attempt begins
-                while True:
-                    self._packets.get_nowait()
-            self._is_closed.wait(PUSH_AGAIN_S)
-
-    def _send(self) -> None:
-        options = {"rtmp_live": "live", **({"rtmp_tcurl": self._tc_url} if self._tc_url else {})}
-        with av.open(self._url, "w", format="flv", timeout=PUSH_TIMEOUT_S, options=options) as container:
-            own = [container.add_stream_from_template(stream) for stream in self._streams]
-            has_begun = False
-            said_at = 0.0
+        options = {"flvflags": "no_duration_filesize", "flush_packets": "1"}
+        with (
+            contextlib.suppress(OSError, av.FFmpegError),  # the server is gone; then this process ends
+            av.open(self._url, "w", format="flv", options=options) as container,
+        ):
+            own: list[Any] = []
             while (item := self._packets.get()) is not None:
                 index, packet = item
-                if not has_begun and not (index == 0 and packet.is_keyframe):
-                    continue
+                if not own:
+                    if index != 0 or not packet.is_keyframe:
+                        continue  # both encoders know their parameters from the first picture on
+                    own = [container.add_stream_from_template(stream) for stream in self._streams]
                 packet.stream = own[index]
                 container.mux_one(packet)
-                has_begun = True
-                if said_at == 0.0:
-                    said_at = time.monotonic()
-                    self._told(None)
-
-
-def _reason(failed: BaseException) -> str:
-    words = getattr(failed, "strerror", None) or str(failed)
-    return f"The RTMP server does not take the stream: {words}."
 
 
 def _video_stream(container: OutputContainer, canvas: Canvas, bitrate: int) -> VideoStream:
