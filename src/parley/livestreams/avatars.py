@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,7 @@ class Avatars:
         while not self._asked.empty():
             url = self._asked.get_nowait()
             path = self._folder / f"avatar-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-            if await fetch_picture(self._http, url, path) is None:
-                self._known[url] = path
-                self._came()
+            with contextlib.suppress(OSError):  # the disk is full; initials are shown
+                if await fetch_picture(self._http, url, path) is None:
+                    self._known[url] = path
+                    self._came()
