@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 import { compress } from './plugins/compress.ts';
+import { head } from './plugins/head.ts';
 import { kitAssets } from './plugins/kit-assets.ts';
 import { notices } from './plugins/notices.ts';
 import { vendorUrls } from './plugins/vendor-urls.ts';
@@ -23,7 +24,7 @@ export default defineConfig({
   appType: 'mpa',
   // From its sources: nothing has to be installed or built before the pages.
   resolve: { alias: { 'parley-js': path('../clients/typescript/src/index.ts') } },
-  plugins: [vendorUrls(), kitAssets(), notices(path('.')), classicShim(), compress(OUTPUT)],
+  plugins: [head(), vendorUrls(), kitAssets(), notices(path('.')), classicShim(), compress(OUTPUT)],
   build: {
     outDir: OUTPUT,
     emptyOutDir: true,
