@@ -3,7 +3,7 @@
     python -m tests.netns python -m bench recording_kills [--kills 100] [--database sqlite|postgresql]
 
 Headless participants send sound and pictures into meetings that are recorded. Something is killed at a random
-moment, once or twice while they are recorded, and again while their files are made; killed servers are
+moment, up to three times while they are recorded, and again while their files are made; killed servers are
 started again, and everything else has to happen by itself. In the end every recording must be there, be
 decodable as a whole, be as long as it was recorded for, and hold every voice up to a second before each kill.
 """
@@ -52,15 +52,15 @@ LOST_S = 1.0
 PEOPLE = (1, 1, 2)
 """In each of the meetings of a round."""
 CONFIGS: Sequence[dict[str, Any]] = (
-    {"video_config": {"width": 640, "height": 360}},
+    {"video_config": {"width": 480, "height": 270}},
     {"video_config": {"width": 320, "height": 180, "codec": "VP8"}},
-    {"video_config": {"width": 480, "height": 270}, "audio_config": {"codec": "MP3"}},
+    {"video_config": {"width": 320, "height": 180}, "audio_config": {"codec": "MP3"}},
 )
-RECORD_S = 2.5
+RECORD_S = 2.0
 """Between two kills, at most; the moment is chosen by chance."""
-COMPOSE_S = 1.5
+COMPOSE_S = 1.0
 ENGINE = 0.3
-"""How often it is the media engine; participants need half a minute to notice that."""
+"""How often it is the media engine."""
 HASTE = 0.25
 """How often something is killed again before all streams are captured."""
 NOTHING_LEFT_S = 5.0
@@ -78,8 +78,9 @@ class Database(NamedTuple):
 class Attack:
     """Kills what it is told to, and keeps the one server up."""
 
-    def __init__(self, server: Killed, chance: random.Random) -> None:
+    def __init__(self, server: Killed, balancer: Balancer, chance: random.Random) -> None:
         self.server = server
+        self._balancer = balancer
         self.chance = chance
         self.kills: Counter[str] = Counter()
 
@@ -93,7 +94,10 @@ class Attack:
 
     def kill_engine(self) -> float | None:
         """Kill Janus; None if it does not run."""
-        return self._kill("janus", [pid for pid in self._children() if processes.name(pid) == "janus"])
+        at = self._kill("janus", [pid for pid in self._children() if processes.name(pid) == "janus"])
+        if at is not None:
+            self._balancer.cut()  # participants would need half a minute to notice, and come back now
+        return at
 
     def kill_compositor(self) -> float | None:
         """Kill what makes files; None if nothing does."""
@@ -125,7 +129,7 @@ def _command(pid: int) -> bytes:
 
 
 async def _while_recording(attack: Attack, writing: Writing, meetings: Sequence[RecordedMeeting]) -> None:
-    """Kill once or twice, and stop every recording."""
+    """Kill up to three times, and stop every recording."""
     chance = attack.chance
     streams = sum(each.streams for each in meetings)
     before: set[str] = set()
@@ -139,7 +143,7 @@ async def _while_recording(attack: Attack, writing: Writing, meetings: Sequence[
         await asyncio.sleep(chance.uniform(0, RECORD_S))
         return begun
 
-    for _ in range(chance.choice((1, 1, 2))):
+    for _ in range(chance.choice((1, 2, 3))):
         begun = await some_time()
         before = writing.names()
         what, at = "janus", attack.kill_engine() if chance.random() < ENGINE else None
@@ -158,7 +162,7 @@ async def _while_recording(attack: Attack, writing: Writing, meetings: Sequence[
 
 async def _while_composing(attack: Attack) -> None:
     chance = attack.chance
-    for _ in range(chance.choice((1, 2))):
+    for _ in range(chance.choice((1, 2, 3))):
         deadline = time.monotonic() + NOTHING_LEFT_S
         while not attack.compositors():
             if time.monotonic() > deadline:
@@ -197,7 +201,7 @@ async def run(database: Database, folder: Path, kills: int, seed: int) -> tuple[
     verdicts: list[Verdict] = []
     async with Balancer(chance) as balancer, aiohttp.ClientSession() as http:
         server = Killed(folder / "data", (*flags, *database.options), balancer, environment)
-        attack = Attack(server, chance)
+        attack = Attack(server, balancer, chance)
         async with killed_at_the_end([server]):
             await server.start()
             kit = Kit(http, balancer.url, account, token)
