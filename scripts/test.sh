@@ -1,8 +1,8 @@
 #!/bin/sh
 # Everything `make test` checks, in one pass: later stages run although an earlier one failed, and the last
-# lines say which failed. The media tests come last, alone, in a private network namespace: they need an
-# interface with an address, and two cores to themselves. Pictures that come too late on a busy machine are
-# looked for once more there; the summary says how often that was needed.
+# lines say which failed. The media tests come last, in a private network namespace, for they need an interface
+# with an address; two at a time, for they mostly wait. A test that fails is tried once more; the summary says
+# how often that was needed.
 set -u
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -31,7 +31,7 @@ stage web-types npm --prefix web run --silent check
 stage client-types npm --prefix clients/typescript run --silent check
 stage docs scripts/docs.sh
 stage unit-tests pytest -q -n 2 --dist worksteal -m "not ($MEDIA)" --reruns 1 --junitxml="$reports/unit.xml"
-stage media-tests python -m tests.netns pytest -q -m "$MEDIA" --reruns 1 --junitxml="$reports/media.xml"
+stage media-tests python -m tests.netns pytest -q -n 2 --dist worksteal -m "$MEDIA" --reruns 1 --junitxml="$reports/media.xml"
 
 if [ -n "$failed" ]; then
     say "FAILED:$failed"
