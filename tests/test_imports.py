@@ -103,8 +103,8 @@ DOMAIN_ALSO_PUBLIC: dict[str, frozenset[str]] = {
         {"answers", "digest", "prompts", "registration", "summary"}
     ),  # functions over values
     "meetings": frozenset(
-        {"configs", "history"}
-    ),  # what a meeting says about recordings, as values; questions about what ran
+        {"configs", "history", "sessions"}
+    ),  # what a meeting says about recordings, as values; questions about what ran and runs
     "media": frozenset({"pool", "turn"}),  # its services: placing a room on a node, relay credentials
     "notifications": frozenset({"sources", "views", "web"}),  # its services, one file each
     "people": frozenset({"activity", "availability", "preferences"}),  # its services, one file each

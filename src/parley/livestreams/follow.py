@@ -25,6 +25,7 @@ from parley.livestreams.showing import Means, Showing
 from parley.meetings.model import Session
 from parley.meetings.ports import RunningMeeting
 from parley.meetings.service import get_meeting
+from parley.meetings.sessions import store as sessions
 
 
 class Followers:
@@ -141,9 +142,9 @@ class MeetingStream:
             await self.showing.show(stream)
 
     async def _stop_after_session(self, scope: AppScope, stream: Livestream) -> None:
+        """By the store: a session that has just begun may be there before the meeting knows of it."""
         run = await store.last_run(scope, stream.id)
-        has_run = run is not None and run.session_id is not None
-        if has_run and self.live.session is None:  # it may have begun meanwhile
+        if run is not None and run.session_id and await sessions.is_over(scope, run.session_id):
             await self._streams.stop(scope, stream.id)
 
     async def _start_by_itself(self, scope: AppScope, session: Session) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from parley.accounts.scope import AppScope, Change
 from parley.accounts.service import app_scope
@@ -23,6 +22,7 @@ from parley.livestreams.model import (
     StreamSettings,
     Told,
 )
+from parley.meetings.sessions import store as sessions
 from parley.store.core import Store
 from parley.store.jobs import Job
 
@@ -162,9 +162,9 @@ class States:
             await self._announce(change, stream, run, Told.IDLE)
 
     async def _announce(self, change: Change, stream: Livestream, run: Run, told: Told) -> None:
-        labels: dict[str, Any] = {}
+        labels = sessions.Labels()
         if stream.meeting_id is not None:
-            labels = asdict(await store.labels(change, stream.meeting_id, run.session_id))
+            labels = await sessions.labels(change, stream.meeting_id, run.session_id)
         change.announce(
             LivestreamStatusChanged(
                 livestream_id=stream.id,
@@ -176,7 +176,9 @@ class States:
                 error=run.error,
                 meeting_id=stream.meeting_id,
                 session_id=run.session_id,
-                **labels,
+                meeting_title=labels.meeting_title,
+                session_created_at=labels.session_created_at,
+                session_started_at=labels.session_started_at,
             )
         )
 

@@ -23,12 +23,11 @@ from parley.livestreams.model import (
     Run,
     RunId,
 )
-from parley.meetings.model import SessionStatus
+from parley.meetings.sessions import store as sessions
 from parley.store.ports import Database
 from parley.store.query import Query, SystemQuery, insert_row
 from parley.store.rows import RowMap
 from parley.store.schema import recordings as tables
-from parley.store.schema import tables as t
 
 _streams = RowMap(Livestream, tables.livestreams)
 _runs = RowMap(Run, tables.livestream_sessions)
@@ -59,11 +58,6 @@ _PUT = Query(
         }
     )
 )
-_LOCK_MEETING = Query(
-    select(t.meetings.c.id)
-    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("id"))
-    .with_for_update()
-)
 
 
 async def insert(change: Change, stream: Livestream) -> None:
@@ -91,7 +85,7 @@ async def of_meeting(scope: AppScope, meeting_id: MeetingId) -> Livestream | Non
 
 async def lock_of_meeting(change: Change, meeting_id: MeetingId) -> Livestream | None:
     """The same, for a change of it; two at once see each other also before there is one."""
-    await change.one(_LOCK_MEETING, id=meeting_id)
+    await sessions.lock_meeting(change, meeting_id)
     row = await change.one(_LOCK_OF_MEETING, meeting=meeting_id)
     return _streams.read(row) if row else None
 
@@ -269,30 +263,17 @@ async def use(scope: AppScope, start: datetime, end: datetime) -> list[DayUse]:
 
 # --- how active ones stand --------------------------------------------------------------------
 
-_own, _live = t.sessions.alias("own"), t.sessions.alias("live")
+_active_runs = tables.livestreams.join(
+    tables.livestream_sessions, and_(n.livestream_id == s.id, n.stopped_at.is_(None))
+)
 _STANDINGS = SystemQuery(
-    select(
-        s.app_id, s.id, s.meeting_id, s.config, n.id, n.invoked_at,
-        _own.c.status.label("own_status"), _live.c.id.label("live_id"), _live.c.idle_since,
-    )
-    .select_from(
-        tables.livestreams.join(
-            tables.livestream_sessions, and_(n.livestream_id == s.id, n.stopped_at.is_(None))
-        )
-        .outerjoin(_own, _own.c.id == n.session_id)
-        .outerjoin(_live, and_(_live.c.meeting_id == s.meeting_id, _live.c.status == SessionStatus.LIVE))
-    )
+    select(s.app_id, s.id, n.invoked_at, *sessions.ATTENDANCE)
+    .select_from(sessions.with_sessions(_active_runs, s.meeting_id, n.session_id))
     .where(_ACTIVE, s.meeting_id.is_not(None))
-)  # fmt: skip
-
-
+)
 _PUSHED = SystemQuery(
     select(s.app_id, s.id)
-    .select_from(
-        tables.livestreams.join(
-            tables.livestream_sessions, and_(n.livestream_id == s.id, n.stopped_at.is_(None))
-        )
-    )
+    .select_from(_active_runs)
     .where(
         s.status == LivestreamStatus.LIVE.value,
         n.updated_at < bindparam("before"),
@@ -312,59 +293,13 @@ class Standing(msgspec.Struct, frozen=True):
 
     app_id: str
     id: LivestreamId
-    is_manual: bool
     invoked_at: datetime
-    is_session_over: bool
-    is_live: bool
-    """Somebody has joined, and the session has not ended."""
-    idle_since: datetime | None
+    attendance: sessions.Attendance
 
 
 async def standings(database: Database) -> list[Standing]:
     """Every active stream of a meeting, whoever's it is."""
-    found = []
-    for row in await database.all(_STANDINGS):
-        app_id, stream_id, _, config, _, invoked, own, live, idle = row
-        found.append(
-            Standing(
-                app_id=app_id,
-                id=LivestreamId(stream_id),
-                is_manual=msgspec.json.decode(config).get("manual_ingest", False),
-                invoked_at=from_ms(invoked),
-                is_session_over=own == SessionStatus.ENDED,
-                is_live=live is not None,
-                idle_since=None if idle is None else from_ms(idle),
-            )
-        )
-    return found
-
-
-# --- whose it is ------------------------------------------------------------------------------
-
-_LABELS = Query(
-    select(t.meetings.c.title, t.sessions.c.created_at, t.sessions.c.started_at)
-    .select_from(
-        t.meetings.outerjoin(
-            t.sessions,
-            and_(t.sessions.c.meeting_id == t.meetings.c.id, t.sessions.c.id == bindparam("session")),
-        )
-    )
-    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("meeting"))
-)
-
-
-class Labels(msgspec.Struct, frozen=True):
-    """What is told of a stream's meeting and session."""
-
-    meeting_title: str = ""
-    session_created_at: datetime | None = None
-    session_started_at: datetime | None = None
-
-
-async def labels(change: Change, meeting_id: MeetingId, session_id: SessionId | None) -> Labels:
-    """Title and times of a stream's meeting and session."""
-    row = await change.one(_LABELS, meeting=meeting_id, session=session_id or "")
-    if row is None:
-        return Labels()
-    title, *times = row
-    return Labels(title or "", *(None if each is None else from_ms(each) for each in times))
+    return [
+        Standing(app_id, LivestreamId(stream_id), from_ms(invoked), sessions.Attendance.read(attendance))
+        for app_id, stream_id, invoked, *attendance in await database.all(_STANDINGS)
+    ]

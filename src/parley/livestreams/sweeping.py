@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from parley.accounts.service import app_scope
@@ -22,8 +21,6 @@ from parley.store.core import Store
 EVERY_S = 2.0
 KEPT_S = 60.0
 """Segments of a stream that has ended."""
-EMPTY_FOR = timedelta(seconds=60)
-"""How long a stream waits in a meeting where nobody is (`realtimekit.md` 11.4, 11.9)."""
 
 
 class Sweeper:
@@ -54,7 +51,8 @@ class Sweeper:
         """Do what is due now."""
         now = self._store.clock.now()
         for standing in await store.standings(self._store.database):
-            if _is_due(standing, now):
+            attendance = standing.attendance
+            if attendance.is_session_over or attendance.is_deserted(standing.invoked_at, now):
                 scope = await app_scope(self._store, AppId(standing.app_id), "system")
                 await self._streams.stop(scope, standing.id)
         for app_id, stream_id in await store.silent(self._store.database, now - FLOWS_FOR):
@@ -72,10 +70,3 @@ def _forgotten(folder: Path) -> list[Path]:
         return []
     before = time.time() - KEPT_S
     return [path for path in folder.iterdir() if path.is_dir() and path.stat().st_mtime < before]
-
-
-def _is_due(standing: store.Standing, now: datetime) -> bool:
-    if standing.is_session_over:
-        return True
-    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
-    return empty_since is not None and now - empty_since > EMPTY_FOR

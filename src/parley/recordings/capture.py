@@ -31,6 +31,7 @@ from parley.media.ports import MediaError, SendTransport
 from parley.meetings.model import Session
 from parley.meetings.ports import Publisher, RunningMeeting, Stream
 from parley.meetings.service import get_meeting
+from parley.meetings.sessions import store as sessions
 from parley.recordings import store
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.model import (
@@ -306,7 +307,7 @@ class MeetingCapture(Capture):
             return Due(scope, live.publishers(), session.id, active)
         # By the store: a session that has just begun may be there before the meeting knows of it.
         for recording in active:
-            if recording.session_id is not None and await store.is_over(scope, recording.session_id):
+            if recording.session_id is not None and await sessions.is_over(scope, recording.session_id):
                 await self._recordings.stop(scope, recording.id, StopReason(Stop.ALL_PEERS_LEFT))
         return Due(scope, [], None, active)
 
@@ -318,7 +319,7 @@ class MeetingCapture(Capture):
         running = [each for each in active if each.capturing_since is not None]
         if not running or any(each.id in self._following for each in running):
             return False
-        seen = await store.last_seen(scope, session_id)
+        seen = await sessions.last_seen(scope, session_id)
         if scope.now() - seen <= AWAY:
             return False
         for recording in running:

@@ -23,6 +23,7 @@ from parley.base.paging import Page, PageRequest
 from parley.base.signing import SignedLinks
 from parley.base.times import to_ms
 from parley.meetings.model import Meeting, MeetingStatus
+from parley.meetings.sessions import store as sessions
 from parley.recordings import store
 from parley.recordings.events import RecordingStatusChanged
 from parley.recordings.model import (
@@ -114,7 +115,7 @@ class Recordings:
             updated_at=now,
         )
         async with scope.change() as change:
-            await store.lock_meeting(change, meeting.id)  # two starts at once see each other
+            await sessions.lock_meeting(change, meeting.id)  # two starts at once see each other
             others = await store.active_of(change, meeting.id)
             is_alone = kind is RecordingKind.COMPOSITE and not allow_multiple
             if is_alone and any(other.kind is RecordingKind.COMPOSITE for other in others):
@@ -416,7 +417,7 @@ class Recordings:
         if recording.meeting_id is None:
             await self._hand_over(change, recording)
             return
-        labels = await store.labels(change, recording.meeting_id, recording.session_id)
+        labels = await sessions.labels(change, recording.meeting_id, recording.session_id)
         is_there = recording.status is RecordingStatus.UPLOADED
         change.announce(
             RecordingStatusChanged(

@@ -15,7 +15,7 @@ from parley.base.days import DAY_MS, DayCount, Days
 from parley.base.ids import MeetingId, PeerId, SessionId
 from parley.base.paging import Order, Page, PageRequest
 from parley.base.times import from_ms, to_ms
-from parley.meetings.model import SessionStatus
+from parley.meetings.sessions import store as sessions
 from parley.recordings.model import (
     ACTIVE,
     Moment,
@@ -196,19 +196,14 @@ async def list_recordings(scope: AppScope, wanted: RecordingFilter, page: PageRe
 
 # --- how active ones stand --------------------------------------------------------------------
 
-_own, _live = t.sessions.alias("own"), t.sessions.alias("live")
 _STANDINGS = SystemQuery(
     select(
-        r.app_id, r.id, r.status, r.config, r.invoked_at, r.recorded_ms, r.capturing_since,
-        _own.c.status.label("own_status"), _live.c.id.label("live_id"), _live.c.idle_since,
+        *(r.app_id, r.id, r.status, r.config, r.invoked_at, r.recorded_ms, r.capturing_since),
+        *sessions.ATTENDANCE,
     )
-    .select_from(
-        tables.recordings.outerjoin(_own, _own.c.id == r.session_id).outerjoin(
-            _live, and_(_live.c.meeting_id == r.meeting_id, _live.c.status == SessionStatus.LIVE)
-        )
-    )
+    .select_from(sessions.with_sessions(tables.recordings, r.meeting_id, r.session_id))
     .where(_ACTIVE, r.meeting_id.is_not(None))
-)  # fmt: skip
+)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -221,18 +216,14 @@ class Standing(msgspec.Struct, frozen=True):
     invoked_at: datetime
     recorded_ms: int
     capturing_since: datetime | None
-    is_session_over: bool
-    is_live: bool
-    """Somebody has joined, and the session has not ended."""
-    idle_since: datetime | None
-    """Since when nobody is there, of a running session."""
+    attendance: sessions.Attendance
 
 
 async def standings(database: Database) -> list[Standing]:
     """Every active recording of a meeting, whoever's it is."""
     found = []
     for row in await database.all(_STANDINGS):
-        app_id, recording_id, status, config, invoked, recorded, since, own, live, idle = row
+        app_id, recording_id, status, config, invoked, recorded, since, *attendance = row
         found.append(
             Standing(
                 app_id=app_id,
@@ -242,9 +233,7 @@ async def standings(database: Database) -> list[Standing]:
                 invoked_at=from_ms(invoked),
                 recorded_ms=recorded,
                 capturing_since=None if since is None else from_ms(since),
-                is_session_over=own == SessionStatus.ENDED,
-                is_live=live is not None,
-                idle_since=None if idle is None else from_ms(idle),
+                attendance=sessions.Attendance.read(attendance),
             )
         )
     return found
@@ -338,79 +327,6 @@ async def present_in(scope: AppScope, recording_id: RecordingId) -> set[PeerId]:
         elif moment.kind is MomentKind.LEAVE:
             present.discard(moment.payload["peer_id"])
     return present
-
-
-# --- whose it is ------------------------------------------------------------------------------
-
-_LABELS = Query(
-    select(
-        t.meetings.c.title,
-        t.sessions.c.started_at,
-        t.sessions.c.created_at,
-        t.sessions.c.ended_at,
-    )
-    .select_from(
-        t.meetings.outerjoin(
-            t.sessions,
-            and_(t.sessions.c.meeting_id == t.meetings.c.id, t.sessions.c.id == bindparam("session")),
-        )
-    )
-    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("meeting"))
-)
-
-
-_LAST_SEEN = Query(
-    select(t.sessions.c.updated_at).where(
-        t.sessions.c.app_id == _APP, t.sessions.c.id == bindparam("session")
-    )
-)
-_IS_OVER = Query(
-    select(t.sessions.c.id).where(
-        t.sessions.c.app_id == _APP,
-        t.sessions.c.id == bindparam("session"),
-        t.sessions.c.status == bindparam("ended"),
-    )
-)
-_LOCK_MEETING = Query(
-    select(t.meetings.c.id)
-    .where(t.meetings.c.app_id == _APP, t.meetings.c.id == bindparam("id"))
-    .with_for_update()
-)
-
-
-async def is_over(scope: AppScope, session_id: SessionId) -> bool:
-    """Whether a session has ended."""
-    row = await scope.one(_IS_OVER, session=session_id, ended=SessionStatus.ENDED.value)
-    return row is not None
-
-
-async def last_seen(scope: AppScope, session_id: SessionId) -> datetime:
-    """When a server last marked a session as running."""
-    row = await scope.one(_LAST_SEEN, session=session_id)
-    return scope.now() if row is None else from_ms(row[0])
-
-
-async def lock_meeting(change: Change, meeting_id: MeetingId) -> None:
-    """Let starts of recordings of one meeting see each other."""
-    await change.one(_LOCK_MEETING, id=meeting_id)
-
-
-class Labels(msgspec.Struct, frozen=True):
-    """What is told of a recording's meeting and session."""
-
-    meeting_title: str = ""
-    session_started_at: datetime | None = None
-    session_created_at: datetime | None = None
-    session_ended_at: datetime | None = None
-
-
-async def labels(change: Change, meeting_id: MeetingId | None, session_id: SessionId | None) -> Labels:
-    """Title and times of a recording's meeting and session."""
-    row = await change.one(_LABELS, meeting=meeting_id, session=session_id or "")
-    if row is None:
-        return Labels()
-    title, *times = row
-    return Labels(title or "", *(None if each is None else from_ms(each) for each in times))
 
 
 # --- days -------------------------------------------------------------------------------------

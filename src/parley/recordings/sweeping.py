@@ -19,8 +19,6 @@ from parley.recordings.service import Recordings
 from parley.store.core import Store
 
 EVERY_S = 2.0
-EMPTY_FOR = timedelta(seconds=60)
-"""How long a recording waits in a meeting where nobody is (`realtimekit.md` 10.3)."""
 CLEAR_EVERY_S = 3_600.0
 UNFINISHED_FOR = timedelta(days=2)
 """Longer than a recording is, and than its files wait for a customer's storage."""
@@ -91,9 +89,7 @@ def _due(standing: store.Standing, now: datetime) -> StopReason | None:
         recorded += round((now - standing.capturing_since).total_seconds() * 1000)
     if recorded >= standing.max_seconds * 1000:
         return StopReason(Stop.API_CALL, SERVER)
-    if standing.status is not RecordingStatus.INVOKED and standing.is_session_over:
-        return StopReason(Stop.ALL_PEERS_LEFT)
-    empty_since = standing.idle_since if standing.is_live else standing.invoked_at
-    if empty_since is not None and now - empty_since > EMPTY_FOR:
+    is_over = standing.status is not RecordingStatus.INVOKED and standing.attendance.is_session_over
+    if is_over or standing.attendance.is_deserted(standing.invoked_at, now):
         return StopReason(Stop.ALL_PEERS_LEFT)
     return None

@@ -16,7 +16,8 @@ from parley.base.ids import MeetingId
 from parley.livestreams.ingest import IngestKeeper
 from parley.livestreams.model import FLOWS_FOR, LivestreamId
 from parley.livestreams.service import Livestreams
-from parley.livestreams.sweeping import EMPTY_FOR, Sweeper
+from parley.livestreams.sweeping import Sweeper
+from parley.meetings.sessions.store import EMPTY_FOR
 from parley.store.query import SystemQuery
 from parley.store.schema import recordings as tables
 from tests.wire.realtimekit.serving import Api, streams_of
