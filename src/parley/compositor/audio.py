@@ -22,7 +22,7 @@ Samples = NDArray[np.int16]
 """Shape (n, 2): left and right."""
 
 _PER_MS = RATE / 1000
-_CODEC_DELAY = 312
+CODEC_DELAY = 312
 """Samples by which the encoder looks ahead: what a packet decodes to begins that much earlier than its
 timestamp."""
 _SLACK = 960
@@ -39,6 +39,72 @@ _FADE_IN = np.linspace(0, 1, 96, dtype=np.float32)[:, None]
 """Two milliseconds against the click where sound begins again."""
 
 
+class DecodedSound:
+    """Sound out of packets, with every sample at its place."""
+
+    def __init__(self) -> None:
+        self._decoder: AudioCodecContext | None = None
+        self._chunks: deque[tuple[int, Samples]] = deque()
+        """In order, with their places."""
+        self.end = 0
+        """Place after the last of them."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take."""
+        return not self._chunks
+
+    def decode(self, timed: Timed, target: int) -> None:
+        """The next packet, whose sound belongs to that place; what is damaged is left out."""
+        if self._decoder is None:
+            self._decoder = _decoder()
+        try:
+            frames = self._decoder.decode(av.Packet(timed.packet.payload))
+        except av.FFmpegError:
+            return
+        for frame in frames:
+            samples = np.frombuffer(memoryview(frame.planes[0]), np.int16)[: 2 * frame.samples].reshape(-1, 2)
+            off = target - self.end
+            may_drift = not timed.after_loss and _is_heard(samples)
+            if self.end and abs(off) <= (_SLACK if may_drift else _SLACK_IN_SILENCE):
+                target = self.end
+            elif off > 0:
+                samples = samples.copy()
+                samples[: len(_FADE_IN)] = samples[: len(_FADE_IN)] * _FADE_IN[: len(samples)]
+            else:
+                samples, target = samples[-off:], self.end
+            if len(samples):
+                self._chunks.append((target, samples))
+                self.end = target + len(samples)
+            target = self.end
+
+    def end_softly(self) -> None:
+        """Nothing follows: sound goes back where it came from and fades, which makes no click."""
+        if not self._chunks:
+            return
+        place, chunk = self._chunks[-1]
+        if place + len(chunk) == self.end and len(chunk) >= len(_FADE_OUT):
+            backwards = chunk[: -len(_FADE_OUT) - 1 : -1]
+            self._chunks.append((self.end, (backwards * _FADE_OUT).astype(np.int16)))
+
+    def take(self, start: int, count: int) -> Samples | None:
+        """So many samples from that place on; None for silence. Never backwards."""
+        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) <= start:
+            self._chunks.popleft()
+        if not self._chunks or self._chunks[0][0] >= start + count:
+            return None
+        sound = np.zeros((count, 2), np.int16)
+        for place, chunk in self._chunks:
+            first, last = max(place, start), min(place + len(chunk), start + count)
+            if first < last:
+                sound[first - start : last - start] = chunk[first - place : last - place]
+        return sound
+
+    def forget(self) -> None:
+        """Free the decoder; what is decoded stays."""
+        self._decoder = None
+
+
 class AudioSource:
     """One track, played forwards. The file is open from the first `read` until the end of the track."""
 
@@ -50,11 +116,7 @@ class AudioSource:
         self._file: MjrFile | None = None
         self._packets: Iterator[Timed] | None = None
         self._next: Timed | None = None
-        self._decoder: AudioCodecContext | None = None
-        self._chunks: deque[tuple[int, Samples]] = deque()
-        """Decoded, in order, with their places."""
-        self._end = 0
-        """Place after the last of them."""
+        self._sound = DecodedSound()
 
     def _place(self, at_ms: float) -> int:
         """Places are samples since the beginning of the track."""
@@ -63,7 +125,7 @@ class AudioSource:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to read."""
-        return self._packets is not None and self._next is None and not self._chunks
+        return self._packets is not None and self._next is None and self._sound.is_empty
 
     def is_muted(self, at_ms: float) -> bool:
         """Whether the plan says so."""
@@ -77,74 +139,35 @@ class AudioSource:
                 return None
             self._open()
         self._decode(start, start + count)
-        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) <= start:
-            self._chunks.popleft()
-        if not self._chunks or self._chunks[0][0] >= start + count or self.is_muted(from_ms):
-            return None
-        sound = np.zeros((count, 2), np.int16)
-        for place, chunk in self._chunks:
-            first, last = max(place, start), min(place + len(chunk), start + count)
-            if first < last:
-                sound[first - start : last - start] = chunk[first - place : last - place]
-        return sound
+        sound = self._sound.take(start, count)
+        return None if self.is_muted(from_ms) else sound
 
     def close(self) -> None:
         """Closing again changes nothing."""
         if self._file is not None:
             self._file.close()
-        self._file = self._next = self._decoder = None
+        self._file = self._next = None
+        self._sound.forget()
 
     def _open(self) -> None:
         self._file = MjrFile(self.index.path)
         self._packets = self.index.packets(self._file)
-        self._decoder = _decoder()
         self._next = next(self._packets, None)
 
     def _decode(self, start: int, stop: int) -> None:
         """Decode everything that begins before `stop`, less what ends long before `start`."""
         assert self._packets is not None
         while self._next is not None:
-            target = self._place(self._next.at_ms) - _CODEC_DELAY
+            target = self._place(self._next.at_ms) - CODEC_DELAY
             if target >= stop:
                 return
             timed, self._next = self._next, next(self._packets, None)
             if target > start - _WARM_UP and timed.packet.payload:
-                self._append(timed, target)
-                self._end_softly()
+                self._sound.decode(timed, target)
+                follows = None if self._next is None else self._place(self._next.at_ms) - CODEC_DELAY
+                if follows is None or follows >= self._sound.end + len(_FADE_OUT):
+                    self._sound.end_softly()
         self.close()
-
-    def _end_softly(self) -> None:
-        """Where nothing follows, sound goes back where it came from and fades: that makes no click."""
-        if not self._chunks:
-            return
-        follows = None if self._next is None else self._place(self._next.at_ms) - _CODEC_DELAY
-        if follows is None or follows >= self._end + len(_FADE_OUT):
-            place, chunk = self._chunks[-1]
-            if place + len(chunk) == self._end and len(chunk) >= len(_FADE_OUT):
-                backwards = chunk[: -len(_FADE_OUT) - 1 : -1]
-                self._chunks.append((self._end, (backwards * _FADE_OUT).astype(np.int16)))
-
-    def _append(self, timed: Timed, target: int) -> None:
-        assert self._decoder is not None
-        try:
-            frames = self._decoder.decode(av.Packet(timed.packet.payload))
-        except av.FFmpegError:
-            return
-        for frame in frames:
-            samples = np.frombuffer(memoryview(frame.planes[0]), np.int16)[: 2 * frame.samples].reshape(-1, 2)
-            off = target - self._end
-            may_drift = not timed.after_loss and _is_heard(samples)
-            if self._end and abs(off) <= (_SLACK if may_drift else _SLACK_IN_SILENCE):
-                target = self._end
-            elif off > 0:
-                samples = samples.copy()
-                samples[: len(_FADE_IN)] = samples[: len(_FADE_IN)] * _FADE_IN[: len(samples)]
-            else:
-                samples, target = samples[-off:], self._end
-            if len(samples):
-                self._chunks.append((target, samples))
-                self._end = target + len(samples)
-            target = self._end
 
 
 def _is_heard(samples: Samples) -> bool:

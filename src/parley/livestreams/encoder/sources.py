@@ -10,12 +10,8 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 
-import av
-import numpy as np
-from av.audio.codeccontext import AudioCodecContext
-
 from parley.compositor import vp8
-from parley.compositor.audio import RATE, Samples
+from parley.compositor.audio import CODEC_DELAY, RATE, DecodedSound, Samples
 from parley.compositor.rtp import Packet, Timed
 from parley.compositor.timing import Counter
 from parley.compositor.video import FREEZE_MS, Decoded
@@ -29,9 +25,6 @@ _ROUND = 1 << 16
 _RESTART = 1_000
 """Packets by which the sequence numbers jump when a sender begins anew."""
 _PER_MS = RATE / 1000
-_SLACK = 960
-"""Samples: a clock that runs a little differently is let drift by 20 ms."""
-_FADE_IN = np.linspace(0, 1, 96, dtype=np.float32)[:, None]
 _ASK_AGAIN_MS = 1_000.0
 
 
@@ -144,10 +137,7 @@ class LiveAudio:
 
     def __init__(self) -> None:
         self.jitter = Jitter(RATE)
-        self._decoder = _opus()
-        self._chunks: deque[tuple[int, Samples]] = deque()
-        """Decoded, in order, with their places: samples since 1970."""
-        self._end = 0
+        self._sound = DecodedSound()
 
     def is_on(self, now_ms: float) -> bool:
         """Whether something has arrived lately."""
@@ -155,45 +145,12 @@ class LiveAudio:
 
     def read(self, from_ms: float, count: int) -> Samples | None:
         """So many samples from that instant on; None for silence. Never backwards."""
-        start = round(from_ms * _PER_MS)
         for timed in self.jitter.due(from_ms + count / _PER_MS):
             if timed.packet.payload:
-                self._append(timed.packet.payload, round(timed.at_ms * _PER_MS))
-        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) <= start:
-            self._chunks.popleft()
-        if not self._chunks or self._chunks[0][0] >= start + count:
-            return None
-        sound = np.zeros((count, 2), np.int16)
-        for place, chunk in self._chunks:
-            first, last = max(place, start), min(place + len(chunk), start + count)
-            if first < last:
-                sound[first - start : last - start] = chunk[first - place : last - place]
-        return sound
-
-    def _append(self, payload: bytes, target: int) -> None:
-        try:
-            frames = self._decoder.decode(av.Packet(payload))
-        except av.FFmpegError:
-            return
-        for frame in frames:
-            samples = frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
-            off = target - self._end
-            if self._end and abs(off) <= _SLACK:
-                target = self._end
-            elif off > 0:
-                samples = samples.copy()
-                samples[: len(_FADE_IN)] = samples[: len(_FADE_IN)] * _FADE_IN[: len(samples)]
-            else:
-                samples, target = samples[-off:], self._end
-            if len(samples):
-                self._chunks.append((target, samples))
-                self._end = target + len(samples)
-            target = self._end
+                self._sound.decode(timed, _place(timed.at_ms) - CODEC_DELAY)
+        return self._sound.take(_place(from_ms), count)
 
 
-def _opus() -> AudioCodecContext:
-    decoder = av.CodecContext.create("libopus", "r")
-    assert isinstance(decoder, AudioCodecContext)
-    decoder.sample_rate = RATE
-    decoder.layout = "stereo"
-    return decoder
+def _place(at_ms: float) -> int:
+    """In samples since 1970."""
+    return round(at_ms * _PER_MS)
