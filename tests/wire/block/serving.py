@@ -117,7 +117,7 @@ def conversations(parts: Parts) -> Iterable[Any]:
 
 def channels(parts: Parts) -> Iterable[Any]:
     """What tokens for channels need."""
-    return ChannelAccess(parts.settings, Threads(parts.log)), SocketAddress(SOCKET_URL)
+    return parts.settings, ChannelAccess(parts.settings, Threads(parts.log)), SocketAddress(SOCKET_URL)
 
 
 def meetings(parts: Parts) -> Iterable[Any]:
