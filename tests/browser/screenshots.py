@@ -32,6 +32,7 @@ DEVICES = """
     Object.defineProperty(MediaDeviceInfo.prototype, 'label', {get() { return names[this.kind]; }});
 """
 """Few pictures a second are enough here, and Chromium names its fake devices after the files they play."""
+LIVE_HOST = "livestream_host"
 SETTLE_MS = 1500
 """For fades and notices of the kit."""
 
@@ -208,6 +209,26 @@ async def recording(studio: Studio) -> None:
     picture.quantize(256).save(IMAGES / "recording.png", optimize=True)
 
 
+async def live_stream(studio: Studio) -> None:
+    """The page of a live stream, with its controls."""
+    meeting = await studio.customer.create_meeting("Spring release", live_stream_on_start=True)
+    presenters = [await studio.sit_down(meeting, name, LIVE_HOST) for name in ("Alice", "Dan")]
+    for presenter in presenters:
+        await presenter.arrive()
+    playback = f"{MEETING}.livestream.playbackUrl"
+    await presenters[0].until(f"Boolean({playback})")
+    stream_id = (await presenters[0].page.evaluate(playback)).split("/hls/")[1].split("/")[0]
+    context = await (await studio.browser("viewer")).new_context(viewport={"width": 1280, "height": 720})
+    page = await context.new_page()
+    await page.goto(f"{studio.server.url}/watch/{stream_id}")
+    await expect(page.locator(".viewers")).to_have_text("1")
+    await page.wait_for_timeout(15 * SETTLE_MS)  # cameras begin coarsely
+    await save(page, "livestream")
+    await context.close()
+    for presenter in presenters:
+        await presenter.close()
+
+
 async def main() -> None:
     """Take them all, or those scenes that were named."""
     scenes = {
@@ -215,6 +236,7 @@ async def main() -> None:
         "call": group_call,
         "webinar": webinar,
         "chat": chat_room,
+        "livestream": live_stream,
         "recording": recording,
     }
     expect.set_options(timeout=PATIENCE_MS)
