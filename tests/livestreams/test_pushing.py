@@ -125,12 +125,15 @@ def answering(*said: bytes) -> Serve:
     return serve
 
 
+unanswering = answering()
+WAITED_S = {silent: 0.3, unanswering: 3.0}
+"""For answers that never come; the second one shakes hands in that time."""
 TAKEN = {"level": "error", "code": "NetStream.Publish.BadName", "description": "secret-key is taken."}
 REFUSING: list[tuple[Serve, str]] = [
     (silent, "says nothing"),
     (closing, "refuses the stream: it closed the connection"),
     (web, "does not speak RTMP"),
-    (answering(), "does not answer"),
+    (unanswering, "does not answer"),
     (answering(b"\x02\x00\x09short"), "does not speak RTMP"),
     (
         answering(amf.encode("_error", 1, None, {"code": "NetConnection.Connect.Rejected"})),
@@ -151,7 +154,7 @@ REFUSING: list[tuple[Serve, str]] = [
 async def test_a_server_that_takes_no_stream_is_told_with_its_reason(
     serve: Serve, reason: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(client, "STEP_S", 1.0)
+    monkeypatch.setattr(client, "STEP_S", WAITED_S.get(serve, 60.0))
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
