@@ -192,3 +192,18 @@ async def test_a_wrong_key_is_told(tmp_path: Path):
         assert said == "The RTMP server 127.0.0.1 refuses the stream: it closed the connection."
     finally:
         await ingest.close()
+
+
+async def test_a_server_that_is_not_there_is_told():
+    said = await refusal(f"rtmp://127.0.0.1:{free_port()}/live/x", OutgoingPolicy())
+    assert said == "The RTMP server 127.0.0.1 cannot be reached: Connection refused."
+
+
+async def test_a_server_without_tls_is_told():
+    server = await asyncio.start_server(web, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        said = await refusal(f"rtmps://127.0.0.1:{port}/live/x", OutgoingPolicy())
+        assert said == "The RTMP server 127.0.0.1 cannot be reached: it speaks no TLS."
+    finally:
+        server.close()

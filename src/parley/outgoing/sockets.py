@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -43,9 +44,8 @@ async def open_socket(policy: OutgoingPolicy, host: str, port: int, *, timeout_s
                 except OSError as failed:
                     opened.close()
                     if number == len(allowed):
-                        raise OutgoingError(
-                            f"{failed.strerror or failed}", may_have_arrived=False
-                        ) from failed
+                        why = os.strerror(failed.errno) if failed.errno else str(failed)
+                        raise OutgoingError(why, may_have_arrived=False) from failed
                 except BaseException:
                     opened.close()
                     raise

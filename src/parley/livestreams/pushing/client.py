@@ -210,6 +210,10 @@ async def _connect(
             )
     except TimeoutError as late:
         raise Unavailable(f"no TLS within {STEP_S:g} s") from late
+    except ssl.SSLCertVerificationError as wrong:
+        raise Unavailable(f"its certificate is not valid ({wrong.verify_message})") from wrong
+    except ssl.SSLError as wrong:
+        raise Unavailable("it speaks no TLS") from wrong
 
 
 def _command(message: Message) -> list[Any]:
