@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -12,6 +14,7 @@ from websockets.exceptions import ConnectionClosedError
 from parley.stream.endpoint import Limits
 from parley.stream.frames import encode_binary, encode_text
 from parley.stream.sockets import Acceptance, Heartbeat, Outbound, Route, UpgradeRequest
+from tests.recordings.storage.stores import localhost_tls
 from tests.stream.serving import (
     Recorder,
     echo,
@@ -175,6 +178,27 @@ async def test_a_server_that_stops_still_says_what_waits() -> None:
         session.live.close(1001)
         assert [(await client.frame())[1][0] for _ in range(20)] == list(range(20))
         assert (await client.frame())[1][:2] == (1001).to_bytes(2)
+
+
+async def test_a_silent_reader_gets_everything_through_tls_however_slow_it_is(tmp_path: Path) -> None:
+    session = Recorder()
+    authority, _ = localhost_tls(tmp_path)
+    async with (
+        serving(
+            {"/ws": session.route},
+            limits=Limits(kernel_bytes=32 << 10),
+            ssl_certfile=str(tmp_path / "chain.pem"),
+        ) as served,
+        raw_client(served, receive_bytes=4096, tls=ssl.create_default_context(cafile=authority)) as client,
+    ):
+        for number in range(3):
+            session.live.send_text(str(number))
+            assert await client.frame() == (TEXT, str(number).encode())
+        data = [number.to_bytes() * 20_000 for number in range(40)]
+        for each in data:
+            assert session.live.write_now(encode_binary(each)) == (not session.live.is_lagging)
+        assert [(await client.frame())[1] for _ in data] == data
+        await until(lambda: "it still lags" if session.live.is_lagging else "")
 
 
 async def test_sender_that_ignores_lagging_cannot_fill_memory() -> None:

@@ -147,8 +147,9 @@ class WebSocketProtocol(Connection):
         self._session = accepted.session
         _limit_kernel_buffer(self._transport, limits.kernel_bytes)
         # Any byte that cannot be written now pauses the connection: from then on frames wait in its backlog,
-        # where they are shared with others and counted.
-        self._transport.set_write_buffer_limits(high=0)
+        # where they are shared with others and counted. (TLS pauses at the limit, not above it.)
+        is_tls = self._transport.get_extra_info("sslcontext") is not None
+        self._transport.set_write_buffer_limits(high=1 if is_tls else 0)
         counters.opened += 1
         counters.open += 1
         self._heartbeat = accepted.heartbeat or self.endpoint.heartbeat
