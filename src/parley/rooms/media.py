@@ -27,9 +27,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from msgspec import UNSET, UnsetType
@@ -49,6 +48,7 @@ from parley.media.ports import (
     TransportGone,
 )
 from parley.meetings.ports import Publisher
+from parley.rooms.legs import Carried, Leg
 from parley.rooms.model import Participant, Room
 from parley.rooms.signals import Signal, Stream
 from parley.rooms.tracks import (
@@ -70,40 +70,6 @@ MAX_BITRATE_BPS: Mapping[str, int] = {"sd": 900_000, "hd": 2_500_000, "fhd": 4_5
 CLOSE_TIMEOUT_S = 5.0
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
 """When to look again for a stream that was announced and is not there yet; each time twice as late."""
-
-
-class _Carried(NamedTuple):
-    source: Source
-    cost: int
-
-
-@dataclass(slots=True, eq=False)
-class _Leg:
-    """A participant's two connections."""
-
-    participant: Participant
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    sender: SendTransport | None = None
-    sender_name: str = ""
-    lost_sender: str | None = None
-    tracks: dict[str, str] = field(default_factory=dict)
-    muted: set[str] = field(default_factory=set)
-    """Mids that the engine does not forward."""
-
-    receiving: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from an offer of the server to its answer, and while one of the participant is answered."""
-    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    receiver: ReceiveTransport | None = None
-    receiver_name: str = ""
-    lost_receiver: str | None = None
-    forwarder: asyncio.Task[None] | None = None
-    dirty: asyncio.Event = field(default_factory=asyncio.Event)
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-    offer_sdp: str | None = None
-    """That waits for its answer."""
-    carried: dict[str, _Carried] = field(default_factory=dict)
-    """By mid; ended ones included."""
-    told: dict[str, Stream] = field(default_factory=dict)
 
 
 class RoomMedia:
@@ -131,7 +97,7 @@ class RoomMedia:
         self._pool = pool
         self._tell_one = tell
         self._media_room_id = new_uuid()
-        self._legs: dict[str, _Leg] = {}
+        self._legs: dict[str, Leg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -182,7 +148,7 @@ class RoomMedia:
         self._look_again(but=leg)
         self._changed(self)
 
-    async def _open_sender(self, leg: _Leg, connection: str, sdp: str) -> str:
+    async def _open_sender(self, leg: Leg, connection: str, sdp: str) -> str:
         if connection == leg.lost_sender:
             raise StateForbids("This connection is lost; open another one, under another name.")
         place = await self._open_place()
@@ -212,19 +178,19 @@ class RoomMedia:
         if self._is_closed:
             raise StateForbids("The room's media has ended here; try again.")
 
-    async def _drop_sender(self, leg: _Leg) -> None:
+    async def _drop_sender(self, leg: Leg) -> None:
         sender, leg.sender, leg.tracks = leg.sender, None, {}
         if sender is not None:
             await _close(sender)
 
-    def _sender_lost(self, leg: _Leg, connection: str) -> None:
+    def _sender_lost(self, leg: Leg, connection: str) -> None:
         if leg.sender is not None and leg.sender_name == connection:
             leg.sender, leg.tracks, leg.lost_sender = None, {}, connection
             self._tell(leg, "send", connection, "reset")
             self._look_again(but=leg)
             self._changed(self)
 
-    async def _mute(self, leg: _Leg) -> None:
+    async def _mute(self, leg: Leg) -> None:
         """Have the engine forward what is switched on, and nothing else."""
         for mid, name in leg.tracks.items():
             is_off = not getattr(leg.participant, MEDIUMS[name].switch)
@@ -232,7 +198,7 @@ class RoomMedia:
                 await leg.sender.set_muted(mid, is_off)
                 (leg.muted.add if is_off else leg.muted.discard)(mid)
 
-    async def _switch(self, leg: _Leg) -> None:
+    async def _switch(self, leg: Leg) -> None:
         async with leg.sending:
             try:
                 await self._mute(leg)
@@ -266,7 +232,7 @@ class RoomMedia:
             self._tell(leg, "receive", connection, "answer", sdp=answer)
         leg.dirty.set()  # what the offer closed although it is wanted comes again
 
-    async def _open_receiver(self, leg: _Leg, connection: str, sdp: str) -> None:
+    async def _open_receiver(self, leg: Leg, connection: str, sdp: str) -> None:
         if connection == leg.lost_receiver:
             raise StateForbids("This connection is lost; open another one, under another name.")
         place = await self._open_place()
@@ -291,7 +257,7 @@ class RoomMedia:
         leg.offer_sdp = None
         leg.answered.set()
 
-    async def _forward(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> None:
+    async def _forward(self, leg: Leg, receiver: ReceiveTransport, connection: str) -> None:
         """Keep a participant's receiving connection at what others send, one offer after the other."""
         retry_s = RETRY_S
         while True:
@@ -308,7 +274,7 @@ class RoomMedia:
                 is_complete = False
             retry_s = RETRY_LIMIT_S if is_complete else min(2 * retry_s, RETRY_LIMIT_S)
 
-    async def _offer(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> bool:
+    async def _offer(self, leg: Leg, receiver: ReceiveTransport, connection: str) -> bool:
         """Offer what is new; False when something is missing, or the answer."""
         wanted = self._wanted(leg)
         clutter = sum(leg.carried[mid].cost for mid in _ended(leg, wanted))
@@ -317,7 +283,7 @@ class RoomMedia:
             raise TransportGone("This connection is being replaced.")
         found = await receiver.subscribe(affordable(wanted, ANSWER_BUDGET - clutter))
         for source, mid in found.mids.items():
-            leg.carried[mid] = _Carried(source, cost(wanted[source]))
+            leg.carried[mid] = Carried(source, cost(wanted[source]))
         streams = {mid: wanted[source] for source, mid in found.mids.items()}
         if found.offer_sdp is None:
             if streams != leg.told:
@@ -329,7 +295,7 @@ class RoomMedia:
         self._tell(leg, "receive", connection, "offer", sdp=found.offer_sdp, streams=streams)
         return await wait_event(leg.answered, ANSWER_TIMEOUT_S) and not found.missing
 
-    def _wanted(self, leg: _Leg) -> dict[Source, Stream]:
+    def _wanted(self, leg: Leg) -> dict[Source, Stream]:
         """What the others send, most important first."""
         streams = [
             (RANK[medium], Source(other.sender.id, mid), Stream(other.participant.id, medium))
@@ -339,12 +305,12 @@ class RoomMedia:
         ]
         return {source: stream for _, source, stream in sorted(streams, key=lambda each: each[0])}
 
-    def _receiver(self, leg: _Leg, connection: str) -> ReceiveTransport:
+    def _receiver(self, leg: Leg, connection: str) -> ReceiveTransport:
         if leg.receiver is None or leg.receiver_name != connection:
             raise StateForbids("There is no such connection.")
         return leg.receiver
 
-    async def _drop_receiver(self, leg: _Leg) -> None:
+    async def _drop_receiver(self, leg: Leg) -> None:
         receiver, leg.receiver = leg.receiver, None
         forwarder, leg.forwarder = leg.forwarder, None
         leg.offer_sdp, leg.carried, leg.told = None, {}, {}
@@ -352,13 +318,13 @@ class RoomMedia:
         if receiver is not None:
             await _close(receiver)
 
-    def _replace_receiver(self, leg: _Leg, receiver: ReceiveTransport, connection: str) -> None:
+    def _replace_receiver(self, leg: Leg, receiver: ReceiveTransport, connection: str) -> None:
         leg.receiver, leg.forwarder, leg.lost_receiver = None, None, connection
         leg.offer_sdp, leg.carried, leg.told = None, {}, {}
         self._spawn(_close(receiver))
         self._tell(leg, "receive", connection, "reset")
 
-    def _receiver_lost(self, leg: _Leg, connection: str) -> None:
+    def _receiver_lost(self, leg: Leg, connection: str) -> None:
         if leg.receiver is not None and leg.receiver_name == connection:
             leg.receiver, leg.lost_receiver = None, connection
             leg.offer_sdp, leg.carried, leg.told = None, {}, {}
@@ -369,10 +335,10 @@ class RoomMedia:
 
     # --- participants -------------------------------------------------------------------------
 
-    def _leg(self, participant: Participant) -> _Leg:
+    def _leg(self, participant: Participant) -> Leg:
         leg = self._legs.get(participant.id)
         if leg is None:
-            leg = self._legs[participant.id] = _Leg(participant)
+            leg = self._legs[participant.id] = Leg(participant)
         return leg
 
     def changed(self, participant: Participant) -> None:
@@ -405,7 +371,7 @@ class RoomMedia:
             self._look_again()
             self._changed(self)
 
-    async def _release(self, leg: _Leg) -> None:
+    async def _release(self, leg: Leg) -> None:
         await self._drop_receiver(leg)
         await self._drop_sender(leg)
 
@@ -425,14 +391,14 @@ class RoomMedia:
 
     # --- small things -------------------------------------------------------------------------
 
-    def _look_again(self, but: _Leg | None = None) -> None:
+    def _look_again(self, but: Leg | None = None) -> None:
         for leg in self._legs.values():
             if leg is not but:
                 leg.dirty.set()
 
     def _tell(
         self,
-        leg: _Leg,
+        leg: Leg,
         pc: str,
         connection: str,
         kind: str,
@@ -465,7 +431,7 @@ class RoomMedia:
             log.error("room_media_failed", room=self.room.id, exc_info=failure)
 
 
-def _ended(leg: _Leg, wanted: Mapping[Source, Stream]) -> list[str]:
+def _ended(leg: Leg, wanted: Mapping[Source, Stream]) -> list[str]:
     return [mid for mid, carried in leg.carried.items() if carried.source not in wanted]
 
 
