@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -19,10 +20,11 @@ _PICTURE = re.compile(rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8|BM", re.DOTA
 
 async def fetch_picture(http: Http, url: str, path: Path) -> str | None:
     """Get a picture into a file; returns why it cannot be had, in plain words, or None when it is there."""
+    host = urlsplit(url).hostname  # the rest of a URL may be a secret
     try:
         answer = await http.request("GET", url, timeout_s=TIMEOUT_S, max_body_bytes=MAX_BYTES)
     except ParleyError as refused:
-        log.info("picture_not_had", url=url, reason=refused.message)
+        log.info("picture_not_had", host=host, reason=refused.message)
         return refused.message
     why = None
     if answer.status != 200:
@@ -32,7 +34,7 @@ async def fetch_picture(http: Http, url: str, path: Path) -> str | None:
     elif not _PICTURE.match(answer.body):
         why = "It is no PNG, JPEG, WebP, GIF or BMP."
     if why is not None:
-        log.info("picture_not_had", url=url, reason=why)
+        log.info("picture_not_had", host=host, reason=why)
         return why
     await asyncio.to_thread(path.write_bytes, answer.body)
     return None
