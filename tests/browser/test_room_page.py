@@ -96,6 +96,13 @@ async def test_a_reload_comes_back_as_the_same_person_and_the_token_is_sent_to_n
     assert token not in stage.server.log.read_text()
 
 
+async def test_whoever_comes_is_told_that_the_call_is_recorded(stage: Stage, customer: RoomCustomer) -> None:
+    room = await customer.make_room(name="Stand-up", recording_enabled=True, settings={"topology": "sfu"})
+    page = await knock(stage, f"{room['attributes']['join_url']}#token={room['attributes']['token']}")
+    await expect(page.get_by_text("This call is recorded.")).to_be_visible()
+    await page.context.close()
+
+
 async def test_a_link_that_lets_nobody_in_says_why(stage: Stage, customer: RoomCustomer) -> None:
     room = await customer.make_room(name="Stand-up", settings={"topology": "sfu"})
     other = await customer.make_room(name="Other", settings={"topology": "sfu"})

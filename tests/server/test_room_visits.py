@@ -19,7 +19,7 @@ from parley.people.model import Caller, PersonChange
 from parley.people.service import People
 from parley.rooms import service
 from parley.rooms.live import LiveRooms
-from parley.rooms.model import NewRoom, Role, Room
+from parley.rooms.model import NewRoom, Role, Room, RoomSettings
 from parley.rooms.tokens import LIFETIME_S, RoomTokens
 from parley.server.demo import Demo
 from parley.server.room_visits import LIFETIME, LIMIT, RoomVisits
@@ -82,6 +82,16 @@ async def test_a_token_for_anybody_makes_a_guest_for_this_room_alone(
     assert claims[0].sub != claims[1].sub
     for one in claims:
         assert (one.app, one.ch, one.room) == (app_scope.app_id, [], OneRoom(room.id, "host"))
+
+
+@pytest.mark.parametrize(("enabled", "topology"), [(True, "sfu"), (True, "mesh"), (False, "sfu")])
+async def test_visitors_are_told_that_the_server_records(
+    visits: RoomVisits, tokens: RoomTokens, app_scope: AppScope, enabled: bool, topology: str
+) -> None:
+    new = NewRoom(name="Stand-up", recording_enabled=enabled, settings=RoomSettings(topology=topology))
+    room = await service.create_room(app_scope, new, None)
+    seen = await visits.visit(room.id, tokens.issue(room.id, None, Role.HOST), None, None)
+    assert seen.is_recorded == (enabled and topology == "sfu")
 
 
 async def test_a_token_for_a_user_makes_that_user_under_the_apps_name(

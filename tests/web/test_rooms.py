@@ -17,7 +17,7 @@ PATH = "/rooms/room_183edb870f900b6c1807"
 async def visit(room_id: str, token: str | None, earlier: str | None, name: str | None) -> RoomVisit:
     """Says back what it was asked."""
     connection = f"{room_id} {token} {earlier} {name}" if name is not None else None
-    return RoomVisit("Stand-up", 2, True, False, None, connection)
+    return RoomVisit("Stand-up", 2, True, False, True, None, connection)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_visitor_is_told_what_the_room_is_before_there_is_a_name(site: Client) -
     answer = site.post(f"{PATH}/visit", json={"token": "a.b.c"})
     assert answer.status_code == 200
     assert answer.json() == {
-        "room": {"name": "Stand-up", "people": 2, "audio": True, "video": False},
+        "room": {"name": "Stand-up", "people": 2, "audio": True, "video": False, "recorded": True},
         "user_name": None,
         "connection_token": None,
     }

@@ -121,7 +121,7 @@ class RoomMedia:
     @property
     def is_recorded(self) -> bool:
         """Whether it is to be recorded, and has not ended."""
-        return self.room.recording_enabled and not self.is_over
+        return self.room.is_recorded_here and not self.is_over
 
     def publishers(self) -> list[Publisher]:
         """Everybody who has a connection, once somebody sends; nobody before."""

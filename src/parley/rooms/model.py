@@ -74,6 +74,11 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     ended_at: datetime | None = None
 
+    @property
+    def is_recorded_here(self) -> bool:
+        """Whether this server records it: where media goes from everybody to everybody, it has none."""
+        return self.recording_enabled and self.settings.topology == "sfu"
+
 
 class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer decides about a room."""

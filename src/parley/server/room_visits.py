@@ -91,6 +91,7 @@ class RoomVisits:
             people=len(await self._live.snapshot(room.app_id, room.id)),
             has_audio=room.settings.audio.enabled,
             has_video=room.settings.video.enabled,
+            is_recorded=room.is_recorded_here,
             user_name=user_name,
             connection_token=connection,
         )

@@ -59,6 +59,8 @@ class RoomVisit:
     """Who is in it now."""
     has_audio: bool
     has_video: bool
+    is_recorded: bool
+    """By this server, while somebody sends."""
     user_name: str | None
     """As the app knows them; None: they may choose."""
     connection_token: str | None

@@ -57,6 +57,7 @@ class RoomInfo(msgspec.Struct):
     people: int
     audio: bool
     video: bool
+    recorded: bool
 
 
 class RoomAnswer(msgspec.Struct):
@@ -100,7 +101,7 @@ async def visit(context: WebContext, room_id: str, wanted: RoomRequest) -> RoomA
             raise Invalid(f"A name has 1 to {NAME_MAX} characters.", field="name")
     found = await context.visit_room(room_id, wanted.token, wanted.connection_token, name)
     return RoomAnswer(
-        RoomInfo(found.room_name, found.people, found.has_audio, found.has_video),
+        RoomInfo(found.room_name, found.people, found.has_audio, found.has_video, found.is_recorded),
         found.user_name,
         found.connection_token,
     )

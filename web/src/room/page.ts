@@ -33,7 +33,7 @@ export function callPage(client: Client, name: string, roomId: string, room: Roo
     }
     draw();
   };
-  const header = el('header', {}, el('img', { src: '/favicon.svg', alt: '', width: '26', height: '26' }), el('b', {}, room.name), people);
+  const header = el('header', {}, el('img', { src: '/favicon.svg', alt: '', width: '26', height: '26' }), el('b', {}, room.name), ...(room.recorded ? [el('span', { class: 'recorded' }, 'This call is recorded')] : []), people);
   const page = el('main', { class: 'room-page' }, connectionBanner(client.realtime), header, call.element, outside);
   void join();
   return page;

@@ -32,11 +32,12 @@ async function open(): Promise<void> {
   }
 }
 
-function questionOf({ name, people, audio, video }: RoomFacts, knownName: string | undefined): Parameters<typeof askName>[1] {
+function questionOf({ name, people, audio, video, recorded }: RoomFacts, knownName: string | undefined): Parameters<typeof askName>[1] {
   const there = people === 0 ? 'Nobody is in the call yet.' : `${people === 1 ? 'One person is' : `${people} people are`} in the call.`;
   const devices = [audio && 'microphone', video && 'camera'].filter(Boolean).join(' and ');
   const hint = devices ? [`Your browser will ask for your ${devices}; you can join without.`] : [];
-  return { title: name, about: [there, ...hint], action: 'Join the call', name: knownName };
+  const warning = recorded ? ['This call is recorded.'] : [];
+  return { title: name, about: [there, ...hint, ...warning], action: 'Join the call', name: knownName };
 }
 
 /** Be let in under a name, connect and join. */

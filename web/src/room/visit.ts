@@ -7,6 +7,8 @@ export interface RoomFacts {
   people: number;
   audio: boolean;
   video: boolean;
+  /** By the server, while somebody sends. */
+  recorded: boolean;
 }
 
 export interface Visit {
