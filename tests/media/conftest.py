@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -30,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("media"):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A socket's path has 107 bytes, and those of `tmp_path` may be long."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

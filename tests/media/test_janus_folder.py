@@ -21,56 +21,56 @@ sys.stdin.read()
 
 
 @pytest.fixture
-async def other_server(tmp_path):
-    """A process with a folder in `tmp_path`, and that folder's name."""
+async def other_server(short_folder):
+    """A process with a folder in `short_folder`, and that folder's name."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", MAKE_AND_WAIT, str(tmp_path)),
+        *(sys.executable, "-c", MAKE_AND_WAIT, str(short_folder)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     line = await asyncio.wait_for(process.stdout.readline(), 30)
-    yield process, tmp_path / line.decode().strip()
+    yield process, short_folder / line.decode().strip()
     if process.returncode is None:
         process.kill()
     await process.wait()
 
 
-def test_it_is_for_us_alone(tmp_path):
-    folder = PrivateFolder.make(tmp_path / "made")
+def test_it_is_for_us_alone(short_folder):
+    folder = PrivateFolder.make(short_folder / "made")
 
-    assert folder.path.parent == (tmp_path / "made").resolve()
+    assert folder.path.parent == (short_folder / "made").resolve()
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     folder.remove()
     folder.remove()
     assert not folder.path.exists()
 
 
-def test_a_place_too_long_for_a_unix_socket_is_replaced(tmp_path):
-    folder = PrivateFolder.make(tmp_path / ("x" * 100))
+def test_a_place_too_long_for_a_unix_socket_is_replaced(short_folder):
+    folder = PrivateFolder.make(short_folder / ("x" * 100))
 
     assert len(str(folder.socket_path)) < 108
     folder.remove()
 
 
-async def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, other_server):
+async def test_what_a_killed_server_left_is_removed_by_the_next(short_folder, other_server):
     process, left = other_server
     process.send_signal(signal.SIGKILL)
     await process.wait()
     assert left.is_dir()
 
-    folder = PrivateFolder.make(tmp_path)
+    folder = PrivateFolder.make(short_folder)
 
-    assert list(tmp_path.iterdir()) == [folder.path]
+    assert list(short_folder.iterdir()) == [folder.path]
     folder.remove()
 
 
-async def test_the_folder_of_a_running_server_stays(tmp_path, other_server):
+async def test_the_folder_of_a_running_server_stays(short_folder, other_server):
     _, used = other_server
 
-    own = PrivateFolder.make(tmp_path)
-    PrivateFolder.make(tmp_path).remove()
+    own = PrivateFolder.make(short_folder)
+    PrivateFolder.make(short_folder).remove()
 
-    assert {path.name for path in tmp_path.iterdir()} == {used.name, own.path.name}
+    assert {path.name for path in short_folder.iterdir()} == {used.name, own.path.name}
     assert (used / "janus.jcfg").read_text() == "secret"
     own.remove()
 

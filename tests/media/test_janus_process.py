@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -176,13 +174,6 @@ def test_quotes_in_a_path_cannot_change_the_configuration(tmp_path):
 )
 def test_levels_of_janus_become_ours(line, level):
     assert level_of(line) == level
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A socket's path has 107 bytes, and those of pytest may be long."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 @pytest.mark.media
