@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -103,3 +104,22 @@ def test_folders_of_other_users_stay(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: me)
     remove_abandoned(tmp_path)
     assert not (tmp_path / "parley-janus-theirs").exists()
+
+
+def test_a_janus_that_outlived_its_server_is_ended(tmp_path):
+    (tmp_path / "parley-janus-left").mkdir()
+    (tmp_path / "parley-janus-left" / "owner").touch()
+    hangs = "import signal, time; signal.signal(2, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    command = [sys.executable, "-c", hangs, "-F"]
+    with (
+        subprocess.Popen([*command, str(tmp_path / "parley-janus-left")], stdout=subprocess.PIPE) as left,
+        subprocess.Popen([*command, str(tmp_path / "parley-janus-used")], stdout=subprocess.PIPE) as used,
+    ):
+        for process in (left, used):
+            assert process.stdout is not None
+            process.stdout.readline()
+        remove_abandoned(tmp_path)
+        assert left.wait(30) == -signal.SIGKILL
+        assert used.poll() is None
+        used.kill()
+    assert not (tmp_path / "parley-janus-left").exists()
