@@ -79,12 +79,12 @@ class Venue:
         path.write_bytes(content.content)
         return decode(path), viewer
 
-    async def shows_life(self, stream_id: str) -> None:
-        """Wait for a segment with a moving picture and sound."""
+    async def shows_life(self, stream_id: str, is_alive: bool = True) -> None:
+        """Wait for a segment with a moving picture and sound, or with neither."""
         end = time.monotonic() + DEADLINE_S
         while True:
             watched, _ = await self.plays(stream_id)
-            if watched.pictures and watched.moves and watched.loudest > 0.05:
+            if watched.pictures and watched.moves is is_alive and (watched.loudest > 0.05) is is_alive:
                 return
             assert time.monotonic() < end, f"{watched.loudest}, {watched.moves}"
             await asyncio.sleep(0.3)
@@ -178,3 +178,19 @@ async def test_a_meeting_is_streamed_through_crashes_until_it_is_stopped(venue: 
     while (await venue.ask("GET", f"/livestreams/{stream_id}"))["session"]["viewer_seconds"] < 1:
         assert time.monotonic() < end + 3 * DEADLINE_S
         await asyncio.sleep(0.2)
+
+
+async def test_what_a_paused_recording_sends_elsewhere_shows_nobody(venue: Venue):
+    meeting = await venue.customer.create_meeting("Council")
+    await venue.join(meeting, "Ann")
+    out = {"rtmp_url": "rtmp://nobody.example/live/key"}
+    recording = await venue.ask(
+        "POST", "/recordings", json={"meeting_id": meeting.id, "rtmp_out_config": out}
+    )
+    stream_id = (await venue.ask("GET", "/livestreams"))["livestreams"][0]["id"]
+    await venue.is_status(stream_id, "LIVE")
+    await venue.shows_life(stream_id)
+
+    for action, is_alive in (("pause", False), ("resume", True)):
+        await venue.ask("PUT", f"/recordings/{recording['id']}", json={"action": action})
+        await venue.shows_life(stream_id, is_alive)

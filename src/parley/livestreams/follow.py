@@ -68,6 +68,12 @@ class Followers:
                 live.on_air.livestream_changed(happened)
                 self.changed(live)
 
+    def look_again(self, meeting_id: MeetingId) -> None:
+        """What may be shown of a meeting has changed, if it runs here."""
+        live = self._running(meeting_id)
+        if live is not None:
+            self.changed(live)
+
     def encoder_of(self, meeting_id: MeetingId) -> Encoder | None:
         """The running one of a meeting."""
         found = self._meetings.get(meeting_id)

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
+from parley.accounts.scope import AppScope
 from parley.base.errors import ParleyError
 from parley.base.tasks import cancel_and_wait
 from parley.compositor.rtp import ORIENTATION
@@ -49,6 +50,8 @@ class Means(NamedTuple):
     """Where streams may be pushed to."""
     http: Http
     """For avatars."""
+    is_held: Callable[[AppScope, Livestream], Awaitable[bool]]
+    """Whether nobody of the meeting may be shown just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ class Showing:
         return self._stream is not None
 
     async def show(self, stream: Livestream) -> None:
-        """Show what the meeting is like now; begins when somebody is there."""
-        people = [person for person in self._live.publishers() if person.is_on_stage]
+        """Show what the meeting is like now; begins when somebody is there who may be shown."""
+        is_held = await self._means.is_held(self._live.scope, stream)
+        people = [person for person in self._live.publishers() if person.is_on_stage and not is_held]
         self._stream = stream
         if self.encoder is None and people and self._watch is None:
             await self._begin(stream, people)

@@ -24,6 +24,7 @@ from parley.media.rtmp import APPLICATION, RtmpIngest, RtmpOptions, missing
 from parley.meetings.live.registry import MeetingRegistry
 from parley.outgoing.http import OutgoingPolicy
 from parley.outgoing.ports import Http
+from parley.recordings.events import RecordingStatusChanged
 from parley.server.recording_copies import RecordingCopies
 from parley.store.core import Store
 
@@ -66,11 +67,12 @@ class Streaming:
             ingest_server=f"rtmp://{host}:{settings.rtmp_port}/{APPLICATION}/",
             open_ingest=self._open_ingest,
         )
-        RecordingCopies(store, self.streams).register()
+        copies = RecordingCopies(store, self.streams)
+        copies.register()
         self._ingest = RtmpIngest(self._options, IngestKeeper(self.streams))
         self._audience = Audience(self.streams, tally)
         self.playback = Playback(self.streams, folder, self._audience)
-        means = Means(self.streams, folder, policy, http)
+        means = Means(self.streams, folder, policy, http, copies.is_held)
         self.followers = Followers(registry.running_meeting, means, self._audience)
         registry.observe(self.followers)
         self._sweeper = Sweeper(store, self.streams, folder)
@@ -98,6 +100,8 @@ class Streaming:
     def heard(self, happened: Event) -> None:
         """An event of any server."""
         self.followers.heard(happened)
+        if isinstance(happened, RecordingStatusChanged) and happened.copied_by:
+            self.followers.look_again(happened.meeting_id)
 
     async def _open_ingest(self) -> None:
         try:

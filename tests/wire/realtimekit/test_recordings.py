@@ -222,7 +222,8 @@ async def test_one_at_a_time_unless_it_is_allowed(api: Api):
 
 async def test_a_recording_is_sent_elsewhere_until_it_ends(api: Api):
     store = api.scope.store
-    RecordingCopies(store, streams_of(store)).register()
+    copies = RecordingCopies(store, streams_of(store))
+    copies.register()
     out = {"rtmp_out_config": {"rtmp_url": "rtmp://x.example/live/key"}, "video_config": {"width": 640}}
     async with running_store(store):
         meeting_id = await api.meeting(title="Weekly")
@@ -230,6 +231,10 @@ async def test_a_recording_is_sent_elsewhere_until_it_ends(api: Api):
         stream = await streams_of(store).active(api.scope, MeetingId(meeting_id))
         assert (stream.config.rtmp_url, stream.config.width) == ("rtmp://x.example/live/key", 640)
         await api.ask("POST", "/recordings", status=409, json={"meeting_id": meeting_id, **out})
+        await recordings_of(store).began(api.scope, recording["id"], None)
+        for action, is_held in (("pause", True), ("resume", False)):
+            await api.ask("PUT", f"/recordings/{recording['id']}", status=200, json={"action": action})
+            assert await copies.is_held(api.scope, stream) is is_held
         await api.ask("PUT", f"/recordings/{recording['id']}", status=200, json={"action": "stop"})
         for _ in range(TRIES):
             listed = await api.ask("GET", f"/livestreams/{stream.id}", status=200)
